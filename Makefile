@@ -1,0 +1,49 @@
+# `make demo` and `make test` need Python 3.10+ and make; both set up .venv by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: demo test check format docs dashboards bench clean
+.DEFAULT_GOAL := demo
+
+# What the demo runs: the package with the three SDKs and the embedded engine.
+$(VENV)/.app: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade 'pip>=25.1'
+	$(PIP) --constraint constraints.txt --editable '.[all]'
+	touch $@
+
+# What tests and checks run beyond that.
+$(VENV)/.dev: $(VENV)/.app
+	$(PIP) --constraint constraints.txt --group dev
+	touch $@
+
+demo: $(VENV)/.app
+	$(BIN)/vigilo demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/house
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Generated files: the settings table and the Grafana dashboards. Tests fail when they have drifted.
+docs: $(VENV)/.dev
+	$(BIN)/python docs/generate.py
+
+dashboards: $(VENV)/.dev
+	$(BIN)/python -m vigilo_exporter.panels.grafana
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/call_overhead.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

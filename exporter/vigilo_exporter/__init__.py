@@ -1,0 +1,1 @@
+"""Everything after the app: the spool, the ClickHouse store, reports and dashboards."""

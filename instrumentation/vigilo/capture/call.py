@@ -1,0 +1,68 @@
+"""One LLM call as plain values: what was asked, what came back, what it used.
+
+Nothing here knows OpenTelemetry or a provider's SDK, so every stage of a call's way can be tested with literals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Part: TypeAlias = dict[str, Any]
+"""One part of a message in the conventions' JSON: ``{"type": "text", "content": ...}``, ``{"type": "tool_call", ...}``."""
+
+Message: TypeAlias = dict[str, Any]
+"""``{"role": str, "parts": list[Part]}``; answers also have ``finish_reason``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call. ``None``: the provider did not say. Totals contain their parts.
+
+    ``cache_read_tokens``, ``cache_write_tokens`` and ``input_audio_tokens`` lie inside ``input_tokens``;
+    ``cache_write_1h_tokens`` lies inside ``cache_write_tokens``; ``output_reasoning_tokens`` and
+    ``output_audio_tokens`` lie inside ``output_tokens``.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_reasoning_tokens: int | None = None
+    output_audio_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the caller asked for; only what was really sent.
+
+    ``parameters`` maps attribute names of the conventions to values. ``input`` and ``system`` are the conversation as
+    the conventions' message JSON, not masked yet; ``tools`` the tool definitions as sent.
+    """
+
+    operation: str
+    provider: str
+    model: str | None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    stream: bool = False
+    conversation_id: str | None = None
+    input: tuple[Message, ...] = ()
+    system: tuple[Part, ...] = ()
+    tools: tuple[Part, ...] = ()
+    server_address: str | None = None
+    server_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back, whole or put together from a stream. ``attributes``: further span attributes by name."""
+
+    id: str | None = None
+    model: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+    usage: Usage = Usage()
+    output: tuple[Message, ...] = ()
+    service_tier: str | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)

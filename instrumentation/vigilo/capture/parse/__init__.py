@@ -1,0 +1,1 @@
+"""Providers' JSON as ``Request`` and ``Response``. Pure: no OpenTelemetry, no SDK."""

@@ -1,0 +1,98 @@
+"""Every attribute and metric name that vigilo writes: the only place with such literals.
+
+Names under ``gen_ai.`` are those of OpenTelemetry's semantic conventions for generative AI
+(github.com/open-telemetry/semantic-conventions-genai, all of status Development), as written by
+``opentelemetry-util-genai`` 1.3b0. The constants of ``opentelemetry.semconv`` are deprecated for them since 0.66b0, so
+they are not used. Names under ``vigilo.`` are ours.
+
+Each constant's comment gives type, unit and meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.37.0"
+"""What ``opentelemetry-util-genai`` reports for the same names."""
+
+# The call
+OPERATION_NAME: Final = "gen_ai.operation.name"  # string: chat, generate_content, text_completion, embeddings
+PROVIDER_NAME: Final = "gen_ai.provider.name"  # string: openai, anthropic, gcp.gemini, gcp.vertex_ai, azure.ai.openai
+CONVERSATION_ID: Final = "gen_ai.conversation.id"  # string
+OUTPUT_TYPE: Final = "gen_ai.output.type"  # string: text, json, image, speech
+SERVER_ADDRESS: Final = "server.address"  # string: host of the provider
+SERVER_PORT: Final = "server.port"  # int
+ERROR_TYPE: Final = "error.type"  # string: class of the exception with its module, or `stream_abandoned`
+RESEND_COUNT: Final = "http.request.resend_count"  # int: attempts after the first; absent when there was one
+HTTP_STATUS_CODE: Final = "http.response.status_code"  # int
+
+# The request: set only when the caller sent it
+REQUEST_MODEL: Final = "gen_ai.request.model"  # string
+REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"  # int
+REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"  # double
+REQUEST_TOP_P: Final = "gen_ai.request.top_p"  # double
+REQUEST_TOP_K: Final = "gen_ai.request.top_k"  # double
+REQUEST_FREQUENCY_PENALTY: Final = "gen_ai.request.frequency_penalty"  # double
+REQUEST_PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"  # double
+REQUEST_STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"  # string[]
+REQUEST_SEED: Final = "gen_ai.request.seed"  # int
+REQUEST_CHOICE_COUNT: Final = "gen_ai.request.choice.count"  # int, when it is not 1
+REQUEST_STREAM: Final = "gen_ai.request.stream"  # boolean, when true
+REQUEST_ENCODING_FORMATS: Final = "gen_ai.request.encoding_formats"  # string[], embeddings
+REQUEST_REASONING_LEVEL: Final = "gen_ai.request.reasoning.level"  # string
+REQUEST_PREVIOUS_RESPONSE_ID: Final = "gen_ai.request.previous_response.id"  # string
+EMBEDDINGS_DIMENSION_COUNT: Final = "gen_ai.embeddings.dimension.count"  # int
+
+# The response
+RESPONSE_ID: Final = "gen_ai.response.id"  # string
+RESPONSE_MODEL: Final = "gen_ai.response.model"  # string
+RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"  # string[]: stop, length, tool_call, content_filter
+RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"  # double, s; streams only
+
+# Tokens: int. `input_tokens` contains cached and audio tokens, `output_tokens` contains reasoning and audio tokens.
+USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+USAGE_CACHE_READ_INPUT_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+USAGE_CACHE_WRITE_INPUT_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
+USAGE_REASONING_OUTPUT_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+USAGE_AUDIO_INPUT_TOKENS: Final = "gen_ai.usage.audio.input_tokens"
+USAGE_AUDIO_OUTPUT_TOKENS: Final = "gen_ai.usage.audio.output_tokens"
+
+# Content: JSON strings, masked unless the user asked for full content
+INPUT_MESSAGES: Final = "gen_ai.input.messages"  # [{"role", "parts": [{"type": "text", "content"}, ...]}]
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"  # the same with "finish_reason"
+SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"  # [{"type": "text", "content"}]
+TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"  # [{"type": "function", "name", "description", "parameters"}]
+
+# OpenAI's own
+OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"  # string
+OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"  # string
+OPENAI_RESPONSE_SYSTEM_FINGERPRINT: Final = "openai.response.system_fingerprint"  # string
+OPENAI_API_TYPE: Final = "openai.api.type"  # string: chat_completions, responses
+
+# Who and what for
+USER_ID: Final = "user.id"  # string: a keyed pseudonym by default
+SESSION_ID: Final = "session.id"  # string
+VIGILO_OPERATION: Final = "vigilo.operation"  # string: the app's own label
+VIGILO_TAGS: Final = "vigilo.tags"  # string[]: `key=value`
+
+# Price. The name of the cost is the one that OpenLIT and Langfuse read.
+USAGE_COST: Final = "gen_ai.usage.cost"  # double, USD; absent when unpriced, never 0 for an unknown model
+COST_SOURCE: Final = "vigilo.cost.source"  # string: genai-prices
+COST_SNAPSHOT: Final = "vigilo.cost.snapshot"  # string: version of the price table
+COST_UNPRICED: Final = "vigilo.cost.unpriced"  # boolean, when the model has tokens but no known price
+
+# Provider request id
+REQUEST_ID: Final = "vigilo.request.id"  # string: the provider's id of the request, from its response headers
+
+# Metrics
+CLIENT_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"  # histogram, s
+CLIENT_TOKEN_USAGE: Final = "gen_ai.client.token.usage"  # noqa: S105 - histogram, {token}
+CLIENT_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"  # histogram, s; streams
+CLIENT_TIME_PER_OUTPUT_CHUNK: Final = "gen_ai.client.operation.time_per_output_chunk"  # histogram, s; streams
+TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - metric attribute: input, output
+VIGILO_COST: Final = "vigilo.cost"  # counter, USD
+
+DURATION_BUCKETS_S: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+TOKEN_BUCKETS: Final = tuple(4**exponent for exponent in range(14))
+"""Bucket bounds that the conventions advise, in seconds and in tokens."""

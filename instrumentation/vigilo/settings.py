@@ -1,0 +1,174 @@
+"""The settings of vigilo: one frozen value, read once from ``VIGILO_*`` variables over ``vigilo.toml`` over defaults.
+
+The table of settings in ``docs/configuration.md`` is made from the fields below.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import Field, dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vigilo.errors import ConfigError, report_internal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONFIG_FILE_NAME = "vigilo.toml"
+OTHER_VARIABLES = {
+    "VIGILO_CONFIG": "path of the settings file, instead of `vigilo.toml` in the working directory",
+    "VIGILO_RAISE_INTERNAL": "`1` raises vigilo's internal errors instead of logging them; for its own tests",
+}
+
+
+def default_home() -> Path:
+    """The platform's folder for user data: ``~/.local/share/vigilo`` on Linux."""
+    from platformdirs import user_data_path
+
+    return user_data_path("vigilo", appauthor=False)
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise ValueError
+    return Path(value).expanduser().absolute()
+
+
+def _positive(value: object) -> int:
+    number = int(value) if isinstance(value, str) else value
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ValueError
+    return number
+
+
+def _one_of(*allowed: str) -> dict[str, Any]:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or value.lower() not in allowed:
+            raise ValueError
+        return value.lower()
+
+    return {"parse": parse, "allowed": " or ".join(f"`{word}`" for word in allowed)}
+
+
+def _setting(doc: str, allowed: dict[str, Any], **default: Any) -> Any:
+    return field(metadata={"doc": doc, **allowed}, **default)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings. Construct it directly in tests; read the user's with :func:`load_settings`."""
+
+    home: Path = _setting(
+        "Folder of everything vigilo keeps: spool, database, keys",
+        {"parse": _path, "allowed": "a path", "shown": "the platform's user data folder"},
+        default_factory=default_home,
+    )
+    content: str = _setting(
+        "Messages on spans: with e-mail addresses, phone and card numbers masked, not at all, or unmasked",
+        _one_of("masked", "off", "full"),
+        default="masked",
+    )
+    content_max_chars: int = _setting(
+        "Characters kept of each text in a message",
+        {"parse": _positive, "allowed": "a whole number, 1 or more"},
+        default=1000,
+    )
+    user_ids: str = _setting(
+        "User ids in telemetry: a keyed pseudonym (the key stays in `home`) or as given",
+        _one_of("pseudonym", "plain"),
+        default="pseudonym",
+    )
+
+
+def environment_name(name: str) -> str:
+    """``content_max_chars`` -> ``VIGILO_CONTENT_MAX_CHARS``."""
+    return f"VIGILO_{name.upper()}"
+
+
+def load_settings(environ: Mapping[str, str] | None = None, working_directory: Path | None = None) -> Settings:
+    """Reads the settings: ``VIGILO_*`` variables win over ``vigilo.toml``, which wins over defaults.
+
+    Args:
+        environ: the environment; the process's own by default.
+        working_directory: where ``vigilo.toml`` is looked for unless ``VIGILO_CONFIG`` names a file.
+
+    Raises:
+        ConfigError: a name is unknown or a value not allowed; names the key, the value and what is allowed.
+    """
+    environ = os.environ if environ is None else environ
+    known = {spec.name: spec for spec in fields(Settings)}
+    chosen: dict[str, Any] = {}
+    path, table = _read_file(environ, working_directory or Path.cwd())
+    for key, value in table.items():
+        if key not in known:
+            raise ConfigError(f"{path}: unknown key `{key}`; allowed are {_names(known)}")
+        chosen[key] = _parsed(known[key], value, f"{path}: `{key}`")
+    for variable, text in environ.items():
+        if not variable.startswith("VIGILO_") or variable in OTHER_VARIABLES:
+            continue
+        key = variable.removeprefix("VIGILO_").lower()
+        if key not in known:
+            allowed = _names([*map(environment_name, known), *OTHER_VARIABLES])
+            raise ConfigError(f"unknown variable `{variable}`; allowed are {allowed}")
+        chosen[key] = _parsed(known[key], text, f"`{variable}`")
+    return Settings(**chosen)
+
+
+def app_settings() -> Settings:
+    """The settings as the instrumented app gets them: a wrong one never raises here.
+
+    It is logged, and content is kept out of telemetry altogether, since the wrong setting may have been the one that
+    protects it.
+    """
+    try:
+        return load_settings()
+    except ConfigError as error:
+        import logging
+
+        logging.getLogger("vigilo").error("vigilo: %s. Running with defaults and without message content.", error)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the file, the app goes on
+        report_internal("reading the settings", error)
+    return replace(Settings(), content="off")
+
+
+def settings_table() -> str:
+    """The settings as a Markdown table, for the docs."""
+    rows = ["| `vigilo.toml` | variable | default | allowed | what it does |", "|---|---|---|---|---|"]
+    for spec in fields(Settings):
+        shown = spec.metadata.get("shown") or f"`{spec.default}`"
+        rows.append(
+            f"| `{spec.name}` | `{environment_name(spec.name)}` | {shown} | {spec.metadata['allowed']} "
+            f"| {spec.metadata['doc']} |"
+        )
+    rows += [f"| | `{variable}` | | | {doc} |" for variable, doc in OTHER_VARIABLES.items()]
+    return "\n".join(rows) + "\n"
+
+
+def _read_file(environ: Mapping[str, str], working_directory: Path) -> tuple[Path, dict[str, Any]]:
+    named = environ.get("VIGILO_CONFIG")
+    path = Path(named).expanduser() if named else working_directory / CONFIG_FILE_NAME
+    if not path.is_file():
+        if named:
+            raise ConfigError(f"`VIGILO_CONFIG` names {path}, which is not a file")
+        return path, {}
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return path, tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+
+
+def _parsed(spec: Field[Any], value: object, where: str) -> Any:
+    try:
+        return spec.metadata["parse"](value)
+    except ValueError:
+        raise ConfigError(f"{where} is {value!r}; allowed is {spec.metadata['allowed']}") from None
+
+
+def _names(names: Any) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
