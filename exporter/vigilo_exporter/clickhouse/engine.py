@@ -1,0 +1,133 @@
+"""The embedded ClickHouse engine (chDB) behind two handles: one that writes, one that only reads.
+
+chDB is imported when an engine is opened, never with this module: it takes 200 MB, and a process that has ever imported
+it must not fork (a forked child hangs for ever in its first query: chdb-io/chdb issue 355).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from vigilo.errors import MissingExtraError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+DATABASE = "otel"
+STARTUP = {  # the engine's defaults take the whole machine for their own: 90 % of memory, and 5 GB for each cache
+    "max_server_memory_usage": 2_000_000_000,
+    "mark_cache_size": 128_000_000,
+    "index_mark_cache_size": 32_000_000,
+    "primary_index_cache_size": 128_000_000,
+}
+SESSION = (
+    "SET session_timezone = 'UTC', max_memory_usage = 1500000000",
+    f"USE {DATABASE}",
+)
+READING = (
+    "SET output_format_json_quote_64bit_integers = 0, output_format_json_quote_decimals = 1",
+    "SET readonly = 2",
+)
+_FORBIDDEN_IN_PATHS = frozenset("*?{},\\\n")
+_ERROR = re.compile(r"Code: (\d+)\. DB::Exception: (.*?)(?:: In scope .*)?\s*(?:\((\w+)\))?\s*$", re.DOTALL)
+
+
+class EngineError(StoreError):
+    """ClickHouse refused a statement. ``code`` is its error code, 0 when it gave none."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Engine:
+    """An open database folder. A process can hold one folder open at a time, and a folder one process."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens the folder and makes it, and the database in it, when they are not there.
+
+        Raises:
+            MissingExtraError: chDB is not installed.
+            StoreError: the folder cannot be opened.
+        """
+        connect = _chdb_connect()
+        path = storable_path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        options = "&".join(f"{name}={value}" for name, value in STARTUP.items())
+        try:
+            self._writer = connect(f"{path}?{options}")
+            self._writer.query(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+            self._reader = connect(f"{path}?{options}")
+        except RuntimeError as error:
+            raise StoreError(f"cannot open the database in {folder}: {_engine_error(error)}") from None
+        for statement in SESSION:
+            self.execute(statement)
+        for statement in (*SESSION, *READING):
+            self._run(self._reader, statement, "Null", None)
+
+    def execute(self, statement: str) -> None:
+        """Runs a statement that gives no rows: DDL or INSERT ... SELECT."""
+        self._run(self._writer, statement, "Null", None)
+
+    def query(self, sql: str, parameters: Mapping[str, str | int | float] | None = None) -> list[dict[str, Any]]:
+        """Rows of a SELECT as mappings. 64-bit integers come as ``int``, decimals as ``str``, NaN as None.
+
+        Args:
+            sql: one statement; it can change nothing.
+            parameters: values for ``{name:Type}`` in it. Times are UTC, as ``2026-11-01 00:00:00.5``.
+
+        Raises:
+            EngineError: ClickHouse refused the statement.
+        """
+        lines = self._run(self._reader, sql, "JSONEachRow", dict(parameters or {}))
+        return [json.loads(line) for line in lines.splitlines()]
+
+    def close(self) -> None:
+        self._reader.close()
+        self._writer.close()
+
+    def _run(self, handle: Any, sql: str, output_format: str, parameters: dict[str, Any] | None) -> bytes:
+        try:
+            result: bytes = handle.query(sql, output_format, params=parameters or {}).bytes()
+        except RuntimeError as error:
+            raise _engine_error(error) from None
+        return result or b""
+
+
+def storable_path(path: Path) -> str:
+    """The path as text, if the engine can name files below it: some characters are patterns to it.
+
+    Raises:
+        StoreError: it cannot; names the character.
+    """
+    text = str(path.absolute())
+    forbidden = sorted(_FORBIDDEN_IN_PATHS.intersection(text))
+    if forbidden:
+        raise StoreError(f"{text!r} has {forbidden[0]!r} in it, which ClickHouse reads as a pattern: set `VIGILO_HOME`")
+    return text
+
+
+def quoted(text: str) -> str:
+    """The text as a SQL string literal."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _chdb_connect() -> Any:
+    try:
+        from chdb import connect
+    except ImportError:
+        raise MissingExtraError("the embedded ClickHouse store", "embedded") from None
+    return connect
+
+
+def _engine_error(error: RuntimeError) -> EngineError:
+    text = str(error)
+    found = _ERROR.search(text)
+    if found is None:
+        return EngineError(f"ClickHouse: {text[:300]}")
+    code, message, name = found.groups()
+    return EngineError(f"ClickHouse: {message[:300]} ({name or 'error'} {code})", int(code))

@@ -1,0 +1,239 @@
+"""Moves the spool's segments into the database, each row exactly once, whenever the process dies.
+
+1. A manifest names a group of segments, and is on disk before anything is inserted.
+2. The group goes in as one INSERT with the manifest's name as its deduplication token.
+3. After ClickHouse acknowledged it, the segments are unlinked, then the manifest.
+
+Whoever comes after a crash finishes the manifests first, with the same token and the same rows, which ClickHouse counts
+once if it had them already: in the table and in every materialized view's target. A group with a segment missing was
+acknowledged, because segments are unlinked only then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import zstandard
+
+from vigilo_exporter.clickhouse.engine import EngineError, quoted, storable_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from vigilo_exporter.clickhouse.engine import Engine
+
+TABLES = (
+    "otel_traces",
+    "otel_logs",
+    "otel_metrics_gauge",
+    "otel_metrics_sum",
+    "otel_metrics_histogram",
+    "otel_metrics_exp_histogram",
+    "otel_metrics_summary",
+)
+SEGMENT_SUFFIX = ".native.zst"
+MANIFEST_SUFFIX = ".manifest"
+QUARANTINE = "quarantine"
+GROUP_SEGMENTS = 200
+GROUP_BYTES = 64 * 2**20  # of rows, uncompressed: the engine holds a group in memory to sort it
+_SEGMENT = re.compile(r"\d{20}-\d+-[0-9a-f]{8}-\d+\.(\w+)\.native\.zst")
+_ENGINE_AT_FAULT = frozenset({76, 159, 202, 241, 243, 252, 394, 396})
+"""Codes that say nothing about the rows: files, time, memory, disk space, too many parts or queries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What one round did. ``quarantined`` names the segments set aside because they could not be read."""
+
+    segments: int = 0
+    rows_bytes: int = 0
+    quarantined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Segments of one table that go in together."""
+
+    table: str
+    segments: tuple[str, ...]
+
+
+class Ingest:
+    """One round over a spool: all that lay there when it began. Only the owner of the database may run it."""
+
+    def __init__(self, engine: Engine, spool: Path) -> None:
+        self._engine = engine
+        self._spool = spool
+        self._columns: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._segments = 0
+        self._bytes = 0
+        self._quarantined: list[str] = []
+
+    def run(self) -> Ingested:
+        """Ingests everything.
+
+        Raises:
+            EngineError: the engine could not take a group for a reason not in its segments, such as a full disk. The
+                group stays in the spool.
+        """
+        storable_path(self._spool)
+        names = sorted(entry.name for entry in os.scandir(self._spool)) if self._spool.is_dir() else []
+        taken: set[str] = set()
+        for name in names:
+            if name.endswith(MANIFEST_SUFFIX):
+                taken.update(self._finish(name))
+        waiting = [name for name in names if name.endswith(SEGMENT_SUFFIX) and name not in taken]
+        for group in self._groups(waiting):
+            self._insert_new(group)
+        return Ingested(self._segments, self._bytes, tuple(self._quarantined))
+
+    def _finish(self, manifest: str) -> tuple[str, ...]:
+        """Completes a group that an earlier owner began; gives the segments that are dealt with."""
+        try:
+            content = json.loads((self._spool / manifest).read_text("utf-8"))
+            group = Group(content["table"], tuple(content["segments"]))
+        except (ValueError, KeyError, TypeError):
+            self._set_aside(manifest)
+            return ()
+        if all((self._spool / name).exists() for name in group.segments):
+            self._insert(group, manifest)
+        else:
+            self._remove(group, manifest)
+        return group.segments
+
+    def _insert(self, group: Group, manifest: str) -> None:
+        """Inserts a group; a segment that ClickHouse cannot read is set aside, and the others go in without it."""
+        try:
+            self._engine.execute(self._insert_statement(group, manifest))
+        except EngineError as error:
+            unreadable = () if error.code in _ENGINE_AT_FAULT else self._unreadable(group)
+            if not unreadable:
+                raise
+            # All segments are read and sorted before the first row goes in, so nothing of this group did. The manifest
+            # goes first: with it, a missing segment would mean that the group was acknowledged.
+            (self._spool / manifest).unlink()
+            for name in unreadable:
+                self._set_aside(name)
+            remaining = tuple(name for name in group.segments if name not in unreadable)
+            if remaining:
+                self._insert_new(Group(group.table, remaining))
+        else:
+            self._segments += len(group.segments)
+            self._remove(group, manifest)
+
+    def _insert_new(self, group: Group) -> None:
+        self._insert(group, self._write_manifest(group))
+
+    def _insert_statement(self, group: Group, manifest: str) -> str:
+        columns = self._column_list(group.table)
+        # Two things make a retry the same blocks, which the token counts once: the order, and one inserting thread.
+        return (
+            f"INSERT INTO {group.table} ({columns}) SELECT {columns} FROM {self._source(group)} ORDER BY ALL "  # noqa: S608 - names of ours
+            f"SETTINGS insert_deduplication_token = {quoted(manifest)}, insert_deduplicate = 1, "
+            "deduplicate_blocks_in_dependent_materialized_views = 1, max_insert_threads = 1, async_insert = 0, "
+            "max_partitions_per_insert_block = 0"  # a spool may hold more days than the 100 that are the default
+        )
+
+    def _unreadable(self, group: Group) -> tuple[str, ...]:
+        """The segments whose rows ClickHouse cannot read as the table's."""
+        unreadable = []
+        for name in group.segments:
+            source = self._source(Group(group.table, (name,)))
+            try:
+                self._engine.execute(f"SELECT {self._column_list(group.table)} FROM {source} FORMAT Null")  # noqa: S608 - names of ours
+            except EngineError as error:
+                if error.code in _ENGINE_AT_FAULT:
+                    raise
+                unreadable.append(name)
+        return tuple(unreadable)
+
+    def _groups(self, names: Iterable[str]) -> Iterator[Group]:
+        """Segments by table, oldest first, in groups of bounded size; unreadable ones are set aside."""
+        by_table: dict[str, list[str]] = {}
+        for name in names:
+            match = _SEGMENT.fullmatch(name)
+            if match is None or match[1] not in TABLES:
+                self._set_aside(name)
+            else:
+                by_table.setdefault(match[1], []).append(name)
+        for table, segments in by_table.items():
+            group: list[str] = []
+            size = 0
+            for name in segments:
+                segment_size = whole_size(self._spool / name)
+                if segment_size is None:
+                    self._set_aside(name)
+                    continue
+                if group and (len(group) >= GROUP_SEGMENTS or size + segment_size > GROUP_BYTES):
+                    yield Group(table, tuple(group))
+                    group, size = [], 0
+                group.append(name)
+                size += segment_size
+                self._bytes += segment_size
+            if group:
+                yield Group(table, tuple(group))
+
+    def _source(self, group: Group) -> str:
+        names = group.segments[0] if len(group.segments) == 1 else f"{{{','.join(group.segments)}}}"
+        structure = ", ".join(f"`{name}` {type_}" for name, type_ in self._table_columns(group.table))
+        return f"file({quoted(f'{self._spool.absolute()}/{names}')}, 'Native', {quoted(structure)}, 'zstd')"
+
+    def _column_list(self, table: str) -> str:
+        return ", ".join(f"`{name}`" for name, _ in self._table_columns(table))
+
+    def _table_columns(self, table: str) -> tuple[tuple[str, str], ...]:
+        """Name and type of each column that is inserted, not computed."""
+        if table not in self._columns:
+            rows = self._engine.query(
+                "SELECT name, type FROM system.columns "
+                "WHERE database = currentDatabase() AND table = {table:String} AND default_kind = '' ORDER BY position",
+                {"table": table},
+            )
+            self._columns[table] = tuple((row["name"], row["type"]) for row in rows)
+        return self._columns[table]
+
+    def _write_manifest(self, group: Group) -> str:
+        manifest = f"{time.time_ns():020d}-{os.getpid()}.{group.table}{MANIFEST_SUFFIX}"
+        temporary = self._spool / f"{manifest}.tmp"
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump({"table": group.table, "segments": group.segments}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(self._spool / manifest)
+        return manifest
+
+    def _remove(self, group: Group, manifest: str) -> None:
+        for name in (*group.segments, manifest):
+            (self._spool / name).unlink(missing_ok=True)
+
+    def _set_aside(self, name: str) -> None:
+        folder = self._spool / QUARANTINE
+        folder.mkdir(exist_ok=True)
+        (self._spool / name).replace(folder / name)
+        self._quarantined.append(name)
+
+
+def whole_size(path: Path) -> int | None:
+    """Bytes that the file unpacks to, or None when it is empty, cut off, or not zstd.
+
+    ClickHouse reads a cut-off file as one without rows and says nothing.
+    """
+    size = 0
+    decompressor = zstandard.ZstdDecompressor()
+    try:
+        frames = memoryview(path.read_bytes())
+        while frames:
+            frame = decompressor.decompressobj()
+            size += len(frame.decompress(frames))
+            if not frame.eof:
+                return None
+            frames = memoryview(frame.unused_data)
+    except zstandard.ZstdError:
+        return None
+    return size or None
