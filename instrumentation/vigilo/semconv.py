@@ -22,7 +22,7 @@ CONVERSATION_ID: Final = "gen_ai.conversation.id"  # string
 OUTPUT_TYPE: Final = "gen_ai.output.type"  # string: text, json, image, speech
 SERVER_ADDRESS: Final = "server.address"  # string: host of the provider
 SERVER_PORT: Final = "server.port"  # int
-ERROR_TYPE: Final = "error.type"  # string: class of the exception with its module, or `stream_abandoned`
+ERROR_TYPE: Final = "error.type"  # string: class of the exception, with its module
 RESEND_COUNT: Final = "http.request.resend_count"  # int: attempts after the first; absent when there was one
 HTTP_STATUS_CODE: Final = "http.response.status_code"  # int
 
@@ -84,6 +84,11 @@ COST_UNPRICED: Final = "vigilo.cost.unpriced"  # boolean, when the model has tok
 
 # Provider request id
 REQUEST_ID: Final = "vigilo.request.id"  # string: the provider's id of the request, from its response headers
+
+# The event of a failed call: severity WARN
+EXCEPTION_EVENT: Final = "gen_ai.client.operation.exception"
+EXCEPTION_TYPE: Final = "exception.type"  # string: class of the exception, with its module
+EXCEPTION_MESSAGE: Final = "exception.message"  # string: masked
 
 # Metrics
 CLIENT_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"  # histogram, s

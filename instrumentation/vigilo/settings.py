@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import Field, dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,7 @@ def load_settings(environ: Mapping[str, str] | None = None, working_directory: P
     return Settings(**chosen)
 
 
+@cache
 def app_settings() -> Settings:
     """The settings as the instrumented app gets them: a wrong one never raises here.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 Part: TypeAlias = dict[str, Any]
-"""One part of a message in the conventions' JSON: ``{"type": "text", "content": ...}``, ``{"type": "tool_call", ...}``."""
+"""One part of a message in the conventions' JSON: ``{"type": "text", "content": ...}``."""
 
 Message: TypeAlias = dict[str, Any]
 """``{"role": str, "parts": list[Part]}``; answers also have ``finish_reason``."""

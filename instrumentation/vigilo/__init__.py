@@ -1,0 +1,101 @@
+"""OpenTelemetry for LLM apps that acts: every call of OpenAI, Anthropic and Google seen, priced, masked and stored.
+
+``opentelemetry-instrument python app.py`` needs no code at all. In code:
+
+- ``vigilo.instrument()`` turns capture on for every client, ``vigilo.uninstrument()`` off
+- ``vigilo.wrap(client)`` turns it on for one client
+- ``with vigilo.track(user="ada", conversation="c1"):`` says for whom and for what the calls inside are made
+- ``vigilo.mask(text)`` and ``vigilo.price(provider, model, usage)`` are the policies, to use on their own
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from vigilo.errors import VigiloError
+
+if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+    from vigilo.capture.context import track
+    from vigilo.policy.mask import mask
+    from vigilo.policy.pricing import price
+
+__all__ = ["VigiloError", "instrument", "mask", "price", "track", "uninstrument", "wrap"]
+
+Client = TypeVar("Client")
+_LAZY = {
+    "mask": "vigilo.policy.mask",
+    "price": "vigilo.policy.pricing",
+    "track": "vigilo.capture.context",
+}
+
+
+def instrument(
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+) -> None:
+    """Turns capture on for every client of every supported SDK, those that exist already included.
+
+    Args:
+        tracer_provider: where spans go; OpenTelemetry's global provider by default.
+        meter_provider: where metrics go; the global provider by default.
+        logger_provider: where events go; the global provider by default.
+    """
+    from vigilo.instrumentors import INSTRUMENTORS
+
+    for instrumentor in INSTRUMENTORS:
+        instrumentor().instrument(
+            skip_dep_check=True,  # an SDK that is absent is no error here; a version that is not supported is warned of
+            tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
+            logger_provider=logger_provider,
+        )
+
+
+def uninstrument() -> None:
+    """Turns off what :func:`instrument` turned on; wrapped clients stay wrapped."""
+    from vigilo.instrumentors import INSTRUMENTORS
+
+    for instrumentor in INSTRUMENTORS:
+        if instrumentor().is_instrumented_by_opentelemetry:
+            instrumentor().uninstrument()
+
+
+def wrap(
+    client: Client,
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+) -> Client:
+    """Turns capture on for one client of ``openai``, ``anthropic`` or ``google-genai``, and for its copies.
+
+    Returns:
+        The same client. Wrapping it again changes nothing.
+
+    Raises:
+        VigiloError: it is no client of a supported SDK.
+    """
+    from vigilo.capture.recorder import Recorder
+    from vigilo.capture.sdks import subscribe_client
+
+    subscribe_client(client, Recorder(tracer_provider, meter_provider, logger_provider))
+    return client
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded at first use: `import vigilo` stays free of what an app may never need.
+    if (module := _LAZY.get(name)) is not None:
+        from importlib import import_module
+
+        return getattr(import_module(module), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("vigilo-otel")
+    raise AttributeError(f"module 'vigilo' has no attribute {name!r}")

@@ -1,0 +1,109 @@
+"""What the transport hooks of all SDKs share: the patch that stays while somebody needs it, and the call in flight."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+
+from vigilo.capture.patches import Patches
+from vigilo.capture.subscriptions import Subscriptions
+from vigilo.errors import internal_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+    from vigilo.capture.recorder import Recording
+
+in_flight: ContextVar[Recording | None] = ContextVar("vigilo-in-flight", default=None)
+"""The call whose request is being sent, for the hooks further down that see its attempts and responses."""
+
+
+class Hook(ABC):
+    """The hook of one SDK. The SDK's classes are patched while there is a holder and the SDK is imported.
+
+    Subclasses say what is patched in :meth:`patch`. A patched method that has nobody to report to passes through.
+    """
+
+    module_name: str
+    """The module of the SDK that is patched, as soon as the app imports it."""
+
+    def __init__(self) -> None:
+        self.subscriptions = Subscriptions()
+        self._patches = Patches()
+        self._holders: set[str] = set()
+        self._module: ModuleType | None = None
+        self._waiting = False
+
+    @abstractmethod
+    def patch(self, module: ModuleType, patches: Patches) -> None:
+        """Puts the patches into the imported module."""
+
+    def hold(self, holder: str) -> None:
+        """Patches the SDK, now or when it is imported, until every holder has let go."""
+        if holder in self._holders:
+            return
+        self._holders.add(holder)
+        if self._module is not None:
+            self._put()
+        elif not self._waiting:
+            from wrapt import register_post_import_hook
+
+            self._waiting = True
+            register_post_import_hook(self._imported, self.module_name)
+
+    def release(self, holder: str) -> None:
+        """Lets go; the last holder's release takes the patches out."""
+        self._holders.discard(holder)
+        if not self._holders:
+            self._patches.undo()
+
+    def _imported(self, module: ModuleType) -> None:
+        self._module = module
+        if self._holders:
+            self._put()
+
+    def _put(self) -> None:
+        if self._patches:
+            return
+        module = self._module
+        assert module is not None  # noqa: S101 - for the type checker: set before every call
+        with internal_errors(f"hooking {self.module_name}"):
+            self.patch(module, self._patches)
+
+
+@contextmanager
+def sending(recording: Recording) -> Iterator[None]:
+    """Around the request of a call: its span is current for the HTTP client's spans, and its attempts are counted.
+
+    Never held while a stream is read: the reader's own spans must keep their parent.
+    """
+    context_token = otel_context.attach(recording.context())
+    token = in_flight.set(recording)
+    try:
+        yield
+    except BaseException as error:
+        recording.fail(error)
+        raise
+    finally:
+        in_flight.reset(token)
+        otel_context.detach(context_token)
+
+
+def count_attempt() -> None:
+    """Notes one HTTP request of the call in flight."""
+    recording = in_flight.get()
+    if recording is not None:
+        recording.attempts += 1
+
+
+def note_headers(headers: Any) -> None:
+    """Notes the headers of a response to the call in flight."""
+    recording = in_flight.get()
+    if recording is not None and headers is not None:
+        with internal_errors("reading response headers"):
+            recording.headers(headers)

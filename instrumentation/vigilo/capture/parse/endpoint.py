@@ -1,0 +1,104 @@
+"""What every provider's parser gives: how one endpoint's requests, answers and streams are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from vigilo.capture.call import Message, Part, Request, Response
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a call goes: the conventions' provider name, and host and port of the server."""
+
+    provider: str
+    server_address: str | None = None
+    server_port: int | None = None
+
+
+class Fold(Protocol):
+    """Puts a streamed answer together. ``add`` runs once a chunk on the app's path, so it only notes what it needs."""
+
+    def add(self, chunk: Any) -> None: ...
+
+    def response(self) -> Response:
+        """The answer as far as it came; called once, however the stream ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """How one endpoint of a provider's API is read.
+
+    ``request(origin, body, content)`` takes the JSON body as sent; ``content`` says whether messages are wanted.
+    ``response(answer, content)`` takes the whole answer, as JSON or as the SDK's object. ``fold(content)`` starts
+    putting a stream together; None where the endpoint cannot stream.
+    """
+
+    request: Callable[[Origin, Json, bool], Request]
+    response: Callable[[Any, bool], Response]
+    fold: Callable[[bool], Fold] | None = None
+
+
+def read(source: Any, name: str) -> Any:
+    """A field of a JSON object or of an SDK's object by the same name; None when it is absent."""
+    if isinstance(source, Mapping):
+        return source.get(name)
+    return getattr(source, name, None)
+
+
+def count(source: Any, name: str) -> int | None:
+    """A token count; None when it is absent or no number."""
+    value = read(source, name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def text_part(text: Any) -> Part:
+    """A part that is plain text."""
+    return {"type": "text", "content": text}
+
+
+def answer(role: str, parts: Sequence[Part], finish_reason: str | None) -> Message:
+    """One message of an answer; an answer that broke off has the finish reason ``""``."""
+    return {"role": role, "parts": list(parts), "finish_reason": finish_reason or ""}
+
+
+_FINISH_REASONS: dict[str, str] = {
+    "tool_calls": "tool_call",
+    "function_call": "tool_call",
+    "tool_use": "tool_call",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "completed": "stop",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "content_filter",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "blocklist": "content_filter",
+    "prohibited_content": "content_filter",
+    "spii": "content_filter",
+    "image_safety": "content_filter",
+}
+
+
+def finish_reason(word: Any) -> str | None:
+    """A provider's word for why it stopped, in the conventions' words; one that is not known stays, in lower case."""
+    if not isinstance(word, str) or not word:
+        return None
+    known = word.lower()
+    return _FINISH_REASONS.get(known, known)
+
+
+def blob_or_uri(modality: str, address: Any) -> Part:
+    """An image, file or sound given by address: inline data is a blob, anything else a reference."""
+    if isinstance(address, str) and address.startswith("data:"):
+        mime_type = address[5:].partition(";")[0]
+        return {"type": "blob", "modality": modality, "mime_type": mime_type, "content": address}
+    return {"type": "uri", "modality": modality, "uri": address}

@@ -1,0 +1,189 @@
+"""OpenAI's Responses API as ``Request`` and ``Response``.
+
+Shapes: the API reference of OpenAI, "Create a model response" and "Streaming events" (2026-11).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vigilo import semconv
+from vigilo.capture.call import Message, Part, Request, Response, Usage
+from vigilo.capture.parse.endpoint import (
+    Endpoint,
+    Json,
+    Origin,
+    answer,
+    blob_or_uri,
+    count,
+    finish_reason,
+    read,
+    text_part,
+)
+from vigilo.capture.parse.openai_chat import tool
+
+_SENT = {
+    "temperature": semconv.REQUEST_TEMPERATURE,
+    "top_p": semconv.REQUEST_TOP_P,
+    "max_output_tokens": semconv.REQUEST_MAX_TOKENS,
+    "previous_response_id": semconv.REQUEST_PREVIOUS_RESPONSE_ID,
+    "service_tier": semconv.OPENAI_REQUEST_SERVICE_TIER,
+}
+_OUTPUT_TYPES = {"text": "text", "json_object": "json", "json_schema": "json"}
+_LAST_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_TEXT_EVENTS = frozenset({"response.output_text.delta", "response.refusal.delta"})
+
+
+def request(origin: Origin, body: Json, content: bool) -> Request:
+    """The request of ``POST /responses``."""
+    sent: dict[str, Any] = {semconv.OPENAI_API_TYPE: "responses"} if origin.provider == "openai" else {}
+    for name, attribute in _SENT.items():
+        if (value := body.get(name)) is not None:
+            sent[attribute] = value
+    if (effort := read(body.get("reasoning"), "effort")) is not None:
+        sent[semconv.REQUEST_REASONING_LEVEL] = effort
+    if (output := _OUTPUT_TYPES.get(read(read(body.get("text"), "format"), "type"))) is not None:
+        sent[semconv.OUTPUT_TYPE] = output
+    return Request(
+        operation="chat",
+        provider=origin.provider,
+        model=body.get("model"),
+        parameters=sent,
+        stream=bool(body.get("stream")),
+        conversation_id=_conversation_id(body),
+        input=_input(body.get("input")) if content else (),
+        system=(text_part(body["instructions"]),) if content and body.get("instructions") else (),
+        tools=tuple(tool(t) for t in body.get("tools") or ()) if content else (),
+        server_address=origin.server_address,
+        server_port=origin.server_port,
+    )
+
+
+def _conversation_id(body: Any) -> str | None:
+    conversation = read(body, "conversation")
+    return conversation if isinstance(conversation, str) else read(conversation, "id")
+
+
+def _input(source: Any) -> tuple[Message, ...]:
+    if isinstance(source, str):
+        return ({"role": "user", "parts": [text_part(source)]},)
+    return tuple(_input_item(item) for item in source or ())
+
+
+def _input_item(item: Any) -> Message:
+    kind = read(item, "type")
+    if kind in (None, "message"):
+        content = read(item, "content")
+        parts = [text_part(content)] if isinstance(content, str) else [_content_part(part) for part in content or ()]
+        return {"role": read(item, "role") or "user", "parts": parts}
+    if isinstance(kind, str) and kind.endswith("_call_output"):
+        response = {"type": "tool_call_response", "id": read(item, "call_id"), "response": read(item, "output")}
+        return {"role": "tool", "parts": [response]}
+    return {"role": "assistant", "parts": [_output_part(item)]}
+
+
+def _content_part(part: Any) -> Part:
+    kind = read(part, "type")
+    if kind in ("input_text", "output_text"):
+        return text_part(read(part, "text"))
+    if kind == "refusal":
+        return text_part(read(part, "refusal"))
+    if kind == "input_image":
+        return blob_or_uri("image", read(part, "image_url") or read(part, "file_id"))
+    if kind == "input_file" and read(part, "file_id"):
+        return {"type": "file", "modality": "document", "file_id": read(part, "file_id")}
+    if kind == "input_file":
+        return blob_or_uri("document", read(part, "file_data") or read(part, "file_url"))
+    return {"type": kind or "generic"}
+
+
+def _output_part(item: Any) -> Part:
+    """An item of the output that is no message: a call of a function or of a tool of the provider's, or reasoning."""
+    kind = read(item, "type")
+    if kind in ("function_call", "custom_tool_call"):
+        arguments = read(item, "arguments" if kind == "function_call" else "input")
+        return {"type": "tool_call", "id": read(item, "call_id"), "name": read(item, "name"), "arguments": arguments}
+    if kind == "reasoning":
+        summary = "\n".join(read(part, "text") or "" for part in read(item, "summary") or ())
+        return {"type": "reasoning", "content": summary}
+    return {"type": "server_tool_call", "id": read(item, "id"), "name": kind}
+
+
+def usage(source: Any) -> Usage:
+    """Token counts of a ``usage`` object; an absent object is all unknown, not zero."""
+    if source is None:
+        return Usage()
+    given, made = read(source, "input_tokens_details"), read(source, "output_tokens_details")
+    return Usage(
+        input_tokens=count(source, "input_tokens"),
+        output_tokens=count(source, "output_tokens"),
+        cache_read_tokens=count(given, "cached_tokens"),
+        cache_write_tokens=count(given, "cache_write_tokens"),
+        output_reasoning_tokens=count(made, "reasoning_tokens"),
+    )
+
+
+def response(body: Any, content: bool) -> Response:
+    """A whole ``response``, or the one that a stream's last event carries."""
+    items = read(body, "output") or ()
+    reason = _finish_reason(body, items)
+    tier = read(body, "service_tier")
+    return Response(
+        id=read(body, "id"),
+        model=read(body, "model"),
+        finish_reasons=(reason,) if reason else (),
+        usage=usage(read(body, "usage")),
+        output=(answer("assistant", _output_parts(items), reason),) if content and items else (),
+        service_tier=tier,
+        attributes={semconv.OPENAI_RESPONSE_SERVICE_TIER: tier} if tier else {},
+    )
+
+
+def _finish_reason(body: Any, items: Any) -> str | None:
+    status = read(body, "status")
+    if status == "incomplete":
+        return finish_reason(read(read(body, "incomplete_details"), "reason")) or "length"
+    if status == "completed" and any(read(item, "type") in ("function_call", "custom_tool_call") for item in items):
+        return "tool_call"
+    if status in ("queued", "in_progress"):
+        return None
+    return {"failed": "error"}.get(status, finish_reason(status))
+
+
+def _output_parts(items: Any) -> list[Part]:
+    parts: list[Part] = []
+    for item in items:
+        if read(item, "type") == "message":
+            parts += [_content_part(part) for part in read(item, "content") or ()]
+        else:
+            parts.append(_output_part(item))
+    return parts
+
+
+class ResponsesFold:
+    """A stream of events: the last one carries the whole response; text is kept for streams that break off."""
+
+    def __init__(self, content: bool) -> None:
+        self._content = content
+        self._started: Any = None
+        self._ended: Any = None
+        self._texts: list[str] = []
+
+    def add(self, event: Any) -> None:
+        kind = read(event, "type")
+        if kind in _TEXT_EVENTS:
+            if self._content:
+                self._texts.append(read(event, "delta"))
+        elif kind in _LAST_EVENTS:
+            self._ended = read(event, "response")
+        elif self._started is None and kind == "response.created":
+            self._started = read(event, "response")
+
+    def response(self) -> Response:
+        if self._ended is not None:
+            return response(self._ended, self._content)
+        output = (answer("assistant", [text_part("".join(self._texts))], None),) if self._texts else ()
+        return Response(id=read(self._started, "id"), model=read(self._started, "model"), output=output)
+
+
+RESPONSES = Endpoint(request, response, ResponsesFold)

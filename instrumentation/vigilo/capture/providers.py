@@ -1,0 +1,42 @@
+"""Which provider a client talks to, in the conventions' words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vigilo.capture.parse.endpoint import Origin
+
+_BY_HOST = {
+    "api.anthropic.com": "anthropic",
+    "api.cohere.com": "cohere",
+    "api.deepseek.com": "deepseek",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral_ai",
+    "api.moonshot.ai": "moonshot_ai",
+    "api.openai.com": "openai",
+    "api.perplexity.ai": "perplexity",
+    "api.x.ai": "x_ai",
+}
+_BY_CLASS = (("Azure", "azure.ai.openai"), ("Bedrock", "aws.bedrock"), ("Vertex", "gcp.vertex_ai"))
+"""Clients for a platform rewrite the address of each request, so it is their class that tells."""
+
+
+def stainless_origin(client: Any, default: str) -> Origin:
+    """Provider, host and port of a Stainless SDK's client; ``default`` where the host is not known."""
+    url = client.base_url
+    host = url.host
+    class_name = type(client).__name__
+    provider = next((name for word, name in _BY_CLASS if word in class_name), None)
+    if provider is None:
+        provider = "azure.ai.openai" if host.endswith(".openai.azure.com") else _BY_HOST.get(host, default)
+    return Origin(provider, host, url.port or (443 if url.scheme == "https" else 80))
+
+
+def google_origin(api_client: Any) -> Origin:
+    """Provider and host of google-genai's inner client: Gemini on Google AI, or Vertex AI."""
+    from urllib.parse import urlsplit
+
+    provider = "gcp.vertex_ai" if api_client.vertexai else "gcp.gemini"
+    address = urlsplit(getattr(api_client._http_options, "base_url", None) or "")
+    port = address.port or {"https": 443, "http": 80}.get(address.scheme)
+    return Origin(provider, address.hostname, port)

@@ -1,0 +1,66 @@
+"""The instrumentors that OpenTelemetry finds by entry point, one for each SDK."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+from vigilo.capture.recorder import Recorder
+from vigilo.capture.sdks import SDKS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_log = logging.getLogger(__name__)
+
+
+class _SdkInstrumentor(BaseInstrumentor):
+    """Instruments every client of one SDK. The SDK is hooked when the app imports it, never imported here."""
+
+    sdk_name: str
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        return (SDKS[self.sdk_name].requirement,)
+
+    def _instrument(self, **kwargs: Any) -> None:
+        if conflict := self._check_dependency_conflicts():
+            if conflict.found is None:
+                _log.debug("vigilo: %s is not installed, so it is not instrumented", conflict.required)
+            else:
+                _log.warning("vigilo: %s is installed but %s is supported: trying", conflict.found, conflict.required)
+        recorder = Recorder(
+            tracer_provider=kwargs.get("tracer_provider"),
+            meter_provider=kwargs.get("meter_provider"),
+            logger_provider=kwargs.get("logger_provider"),
+        )
+        hook = SDKS[self.sdk_name].hook
+        hook.subscriptions.subscribe(recorder)
+        hook.hold("instrumentor")
+
+    def _uninstrument(self, **_: Any) -> None:
+        hook = SDKS[self.sdk_name].hook
+        hook.subscriptions.subscribe(None)
+        hook.release("instrumentor")
+
+
+class OpenAIInstrumentor(_SdkInstrumentor):
+    """Sees the calls of ``openai``, and of every API that is used through it."""
+
+    sdk_name = "openai"
+
+
+class AnthropicInstrumentor(_SdkInstrumentor):
+    """Sees the calls of ``anthropic``; the SDK's own spans are left out for calls that are recorded here."""
+
+    sdk_name = "anthropic"
+
+
+class GoogleInstrumentor(_SdkInstrumentor):
+    """Sees the calls of ``google-genai``."""
+
+    sdk_name = "google"
+
+
+INSTRUMENTORS = (OpenAIInstrumentor, AnthropicInstrumentor, GoogleInstrumentor)

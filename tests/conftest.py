@@ -1,0 +1,43 @@
+"""Shared by all tests: vigilo's own failures are raised, and nothing of the user's settings or data is touched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Swallowing is for apps: here a failure inside vigilo fails the test.
+os.environ["VIGILO_RAISE_INTERNAL"] = "1"
+
+SHARED = Path(__file__).parents[1].parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips, with the reason, what needs recorded provider traffic that is not part of the repository."""
+    if SHARED.is_dir():
+        return
+    absent = pytest.mark.skip(reason="recorded provider traffic and labelled data are not beside the repository")
+    for item in items:
+        if "needs_shared" in item.keywords:
+            item.add_marker(absent)
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test keeps its data in a folder of its own, and sees none of the developer's settings."""
+    for name in [name for name in os.environ if name.startswith(("VIGILO_", "OTEL_"))]:
+        if name != "VIGILO_RAISE_INTERNAL":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("VIGILO_HOME", str(tmp_path / "vigilo-home"))
+    from vigilo.settings import app_settings
+
+    clear = getattr(app_settings, "cache_clear", None)
+    if clear is not None:
+        clear()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of recorded traffic and labelled data; use it in tests marked ``needs_shared``."""
+    return SHARED
