@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from vigilo.errors import VigiloError
 from vigilo_exporter import assets
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _installed_copy(site: Path):

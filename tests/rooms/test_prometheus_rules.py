@@ -1,0 +1,99 @@
+"""The Prometheus rules are valid, fire when they should, and ask for names that vigilo's metrics really get."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from prometheus_client import REGISTRY, generate_latest
+
+from vigilo import semconv
+from vigilo_exporter.assets import asset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RULES = "vigilo.rules.yml"
+SET_BY_PROMETHEUS = {"job"}
+FUNCTIONS_AND_WORDS = {"sum", "by", "rate", "increase", "and"}
+
+
+@pytest.fixture
+def promtool():
+    found = shutil.which("promtool")
+    if found is None:
+        pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
+    return found
+
+
+def _run(promtool: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([promtool, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def rules_folder(tmp_path):
+    return shutil.copytree(asset("dashboards", "alerts", "prometheus"), tmp_path / "rules")
+
+
+@pytest.mark.needs_promtool
+def test_rules_are_valid_and_their_unit_tests_pass(promtool, rules_folder):
+    checked = _run(promtool, rules_folder, "check", "rules", RULES)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+    tested = _run(promtool, rules_folder, "test", "rules", "vigilo_test.yml")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+@pytest.mark.needs_promtool
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        pytest.param("> 20", "> 0", id="no minimum of traffic"),
+        pytest.param("> 0.05", "> 0.5", id="ratio never reached"),
+        pytest.param("> 0.05", "> 0.01", id="ratio too low"),
+        pytest.param('{error_type!=""}', "", id="every call counts as failed"),
+        pytest.param("> 10", "> 100", id="spend never reached"),
+        pytest.param("vigilo_cost_USD_total", "vigilo_cost_total", id="a metric that nobody emits"),
+    ],
+)
+def test_the_unit_tests_notice_a_changed_rule(promtool, rules_folder, right, wrong):
+    path = rules_folder / RULES
+    text = path.read_text("utf-8")
+    assert right in text
+    path.write_text(text.replace(right, wrong), "utf-8")
+
+    assert _run(promtool, rules_folder, "test", "rules", "vigilo_test.yml").returncode != 0
+
+
+def _exposed_by_our_metrics() -> str:
+    reader = PrometheusMetricReader()
+    provider = MeterProvider(metric_readers=[reader])
+    try:
+        meter = provider.get_meter("vigilo")
+        attributes = {semconv.REQUEST_MODEL: "m", semconv.ERROR_TYPE: "builtins.TimeoutError"}
+        meter.create_histogram(semconv.CLIENT_OPERATION_DURATION, unit="s").record(0.5, attributes)
+        meter.create_counter(semconv.VIGILO_COST, unit="USD").add(0.25, attributes)
+        return generate_latest(REGISTRY).decode()
+    finally:
+        provider.shutdown()
+
+
+def test_rules_use_only_names_that_our_metrics_get_in_prometheus():
+    exposed = _exposed_by_our_metrics()
+    metrics = set(re.findall(r"^(\w+)\{", exposed, re.MULTILINE))
+    labels = set(re.findall(r"[{,](\w+)=", exposed)) | SET_BY_PROMETHEUS
+    groups = yaml.safe_load(asset("dashboards", "alerts", "prometheus", RULES).read_text("utf-8"))["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert rules
+
+    for rule in rules:
+        words = set(re.findall(r"\b[a-z_]\w+\b", rule["expr"])) - FUNCTIONS_AND_WORDS
+        assert words <= metrics | labels, f"{rule['alert']}: not emitted: {sorted(words - metrics - labels)}"
+        assert words & metrics
+        assert set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))) <= labels
