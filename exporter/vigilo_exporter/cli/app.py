@@ -1,0 +1,32 @@
+"""The commands of ``vigilo`` and how they are found."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vigilo_exporter.cli.doctor import doctor
+from vigilo_exporter.cli.report import report
+
+# Locals in a traceback could show keys and messages.
+app = typer.Typer(name="vigilo", no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+app.command()(report)
+app.command()(doctor)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from vigilo_exporter.diagnosis import vigilo_version
+
+        typer.echo(f"vigilo {vigilo_version() or '(a checkout)'}")
+        raise typer.Exit
+
+
+@app.callback()
+def vigilo(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """OpenTelemetry for LLM apps: every call seen, priced, masked and stored."""

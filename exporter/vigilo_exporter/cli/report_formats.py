@@ -1,0 +1,157 @@
+"""A report as text for people, and as JSON and CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from vigilo_exporter.report import Figures
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+    from pathlib import Path
+
+    from vigilo_exporter.report import Kept, Report
+
+TEXT_ROWS = 20
+_UNCUT_WIDTH = 1000
+"""Columns where no terminal sets them: piped text is read by programs too, and nothing in it may be cut."""
+
+
+def as_json(report: Report) -> str:
+    """The report as one JSON object. ``cost_usd`` is a string with every digit, or null where nothing is priced."""
+    document = {
+        "since": report.since.isoformat(),
+        "until": report.until.isoformat(),
+        "totals": _record(report.totals, keep=("key", "provider"), drop=True),
+        "by": {
+            name: [_record(row, keep=() if name == "model" else ("provider",), drop=True) for row in rows]
+            for name, rows in report.by.items()
+        },
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def as_csv(report: Report) -> str:
+    """The report as one flat table; the first row is the total. What is not known is empty."""
+    names = [spec.name for spec in fields(Figures)]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["by", *names])
+    for name, rows in {"total": (report.totals,), **report.by}.items():
+        for row in rows:
+            record = _record(row)
+            writer.writerow([name, *(record[field] for field in names)])
+    return buffer.getvalue()
+
+
+def print_text(report: Report, kept: Kept, home: Path) -> None:
+    """Prints the report, or what to do about an empty one."""
+    console = Console(width=None if sys.stdout.isatty() else _UNCUT_WIDTH, highlight=False)
+    if not report.totals.calls:
+        console.print(Text(_empty(report, kept, home)))
+        return
+    console.print(Text(_totals(report)))
+    for name, rows in report.by.items():
+        console.print(_table(name, rows))
+        if len(rows) > TEXT_ROWS:
+            console.print(f"  and {len(rows) - TEXT_ROWS} more: --format csv shows all\n")
+
+
+def usd(cost: Decimal | None) -> str:
+    """``$12.34``; four digits after the point below a dollar, enough for two figures below a hundredth cent."""
+    if cost is None:
+        return "-"
+    if cost >= 1:
+        return f"${cost:,.2f}"
+    digits = 4 if cost == 0 or cost >= 1e-4 else 1 - cost.adjusted()
+    return f"${cost:.{min(digits, 9)}f}"
+
+
+def _cost(row: Figures) -> str:
+    return f"{usd(row.cost_usd)} +{row.unpriced_calls} unpriced" if row.unpriced_calls else usd(row.cost_usd)
+
+
+def _record(row: Figures, keep: tuple[str, ...] = (), *, drop: bool = False) -> dict[str, Any]:
+    record = asdict(row)
+    if row.cost_usd is not None:
+        record["cost_usd"] = format(row.cost_usd, "f")
+    return {name: value for name, value in record.items() if not (drop and name in keep)}
+
+
+def _totals(report: Report) -> str:
+    totals = report.totals
+    parts = [
+        f"{_count(totals.calls, 'call')}, {_count(totals.errors, 'error')}, "
+        f"{_count(totals.retries, 'retry', 'retries')}",
+        f"{totals.input_tokens:,} tokens in, {totals.output_tokens:,} out",
+        f"cost {_cost(totals)}",
+        f"latency p50 {_milliseconds(totals.latency_p50_ms)} ms, p95 {_milliseconds(totals.latency_p95_ms)} ms",
+    ]
+    return f"Since {_local(report.since)}: {' | '.join(parts)}"
+
+
+def _table(name: str, rows: tuple[Figures, ...]) -> Table:
+    streamed = any(row.time_to_first_chunk_p50_ms is not None for row in rows)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column(name, overflow="fold")
+    if name == "model":
+        table.add_column("provider", overflow="fold")
+    headings = ["calls", "errors", "tokens in", "tokens out", "cost USD", "p50 ms", "p95 ms"]
+    for heading in [*headings, *(["first chunk p50 ms"] if streamed else [])]:
+        table.add_column(heading, justify="right", no_wrap=not heading.startswith("first"))
+    for row in rows[:TEXT_ROWS]:
+        cells = [_shown(row.key)]
+        if name == "model":
+            cells.append(_shown(row.provider))
+        cells += [f"{n:,}" for n in (row.calls, row.errors, row.input_tokens, row.output_tokens)]
+        cells += [_cost(row), _milliseconds(row.latency_p50_ms), _milliseconds(row.latency_p95_ms)]
+        if streamed:
+            cells.append(_milliseconds(row.time_to_first_chunk_p50_ms))
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _empty(report: Report, kept: Kept, home: Path) -> str:
+    if kept.latest is None:
+        return (
+            f"No LLM calls are stored in {home} yet.\n\n"
+            "  vigilo demo                              makes some, with a provider on this machine and no key\n"
+            "  opentelemetry-instrument python app.py   runs an app with every call recorded"
+        )
+    days = (report.until - kept.latest).days + 1
+    return (
+        f"No LLM calls since {_local(report.since)}. The latest of {kept.calls:,} was at {_local(kept.latest)}:\n\n"
+        f"  vigilo report --since {days}d"
+    )
+
+
+def _shown(key: str | None) -> str:
+    """A key fit for a terminal: it comes from requests, and may hold escape sequences."""
+    if key is None:
+        return "(none)"
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in key)
+
+
+def _milliseconds(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")

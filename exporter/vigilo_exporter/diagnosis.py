@@ -1,0 +1,239 @@
+"""What is installed, wired, set and stored, as ``vigilo doctor`` tells it: a list of findings."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import dataclass, fields
+from importlib.metadata import PackageNotFoundError, entry_points, requires, version
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+
+from vigilo.errors import ConfigError, VigiloError
+from vigilo.settings import OTHER_VARIABLES, Settings, environment_name, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+DISTRIBUTION = "vigilo-otel"
+OK, NOTE, OFF, BROKEN = "ok", "note", "off", "broken"
+_CORE = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-instrumentation")
+_SDKS = {"openai": "vigilo_openai", "anthropic": "vigilo_anthropic", "google-genai": "vigilo_google"}
+_ENGINES = ("chdb-core-lite", "chdb-core", "chdb")
+_RIVALS = {  # entry points of other instrumentors that record the same calls
+    *("openai", "openai_v2", "anthropic", "google_genai", "google_generativeai"),
+    *("openinference_openai", "openinference_anthropic", "openinference_google_genai"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. ``state``: ok, note (works, but look), off (on purpose or by absence), broken."""
+
+    part: str
+    name: str
+    state: str
+    detail: str
+
+
+def diagnose(home: Path | None, environ: Mapping[str, str]) -> list[Finding]:
+    """Looks at everything; changes nothing.
+
+    Args:
+        home: the folder to look at instead of the one in the settings.
+        environ: the environment, as the app would have it.
+    """
+    found = [*installed(), *wiring(environ), *destinations(environ)]
+    try:
+        settings = load_settings(environ)
+    except ConfigError as error:
+        found.append(Finding("settings", "settings", BROKEN, f"{error}. Apps run with defaults, without content"))
+        settings = Settings(content="off")
+    else:
+        found += settings_in_force(settings, environ)
+    return [*found, *store(home or settings.home)]
+
+
+def vigilo_version() -> str | None:
+    """The installed version, or None in a checkout that is not installed."""
+    return _version(DISTRIBUTION)
+
+
+def installed() -> Iterator[Finding]:
+    """Python, vigilo, OpenTelemetry, the providers' SDKs and the embedded engine."""
+    yield Finding("installed", "python", OK, f"{platform.python_version()} ({sys.executable})")
+    if own := vigilo_version():
+        yield Finding("installed", DISTRIBUTION, OK, own)
+    else:
+        detail = "a checkout that is not installed: `opentelemetry-instrument` does not see it; pip install -e ."
+        yield Finding("installed", DISTRIBUTION, NOTE, detail)
+    ranges = _supported()
+    for name in _CORE:
+        yield _package(name, ranges, BROKEN, "not installed", BROKEN)
+    for name in _SDKS:
+        yield _package(name, ranges, OFF, "not installed, so there is nothing to capture", NOTE)
+    engine = next((name for name in _ENGINES if _version(name)), None)
+    if engine:
+        yield Finding("installed", engine, OK, f"{_version(engine)}, the embedded ClickHouse")
+    else:
+        detail = "not installed, so nothing can be reported: pip install 'vigilo-otel[embedded]'"
+        yield Finding("installed", _ENGINES[0], BROKEN, detail)
+
+
+def wiring(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """What ``opentelemetry-instrument`` loads: the distro and configurator that win, and the instrumentors."""
+    for kind in ("distro", "configurator"):
+        yield _winner(kind, environ)
+    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        yield Finding("wiring", "OTEL_SDK_DISABLED", OFF, "it is true: OpenTelemetry records nothing")
+    disabled = {name.strip() for name in environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
+    names = {point.name for point in entry_points(group="opentelemetry_instrumentor")}
+    for instrumentor in _SDKS.values():
+        if disabled & {instrumentor, "*"}:
+            yield Finding("wiring", instrumentor, OFF, "named in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
+        elif instrumentor in names:
+            yield Finding("wiring", instrumentor, OK, "instrumentor found")
+    if rivals := sorted((_RIVALS & names) - disabled):
+        detail = "records the same calls: uninstall it, or name it in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+        yield from (Finding("wiring", rival, NOTE, detail) for rival in rivals)
+
+
+def destinations(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Where each signal goes."""
+    for signal in ("TRACES", "METRICS", "LOGS"):
+        variable = f"OTEL_{signal}_EXPORTER"
+        name = f"{signal.lower()} go to"
+        chosen = environ.get(variable, "").strip()
+        if chosen == "none":
+            yield Finding("destinations", name, OFF, f"nowhere: {variable} is none")
+        elif chosen and "vigilo_clickhouse" not in chosen.split(","):
+            detail = f"{chosen} ({variable}), so not to vigilo's store: add vigilo_clickhouse for `vigilo report`"
+            yield Finding("destinations", name, NOTE, detail)
+        elif chosen:
+            yield Finding("destinations", name, OK, f"{chosen} ({variable})")
+        else:
+            endpoint = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or environ.get(
+                "OTEL_EXPORTER_OTLP_ENDPOINT"
+            )
+            beside = ", and by OTLP to the endpoint that is set" if endpoint else ""
+            yield Finding("destinations", name, OK, f"vigilo's store{beside} (default)")
+
+
+def settings_in_force(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Each setting with its source: a variable, the file or the default."""
+    from_file = load_settings({name: value for name, value in environ.items() if name in OTHER_VARIABLES})
+    defaults = Settings()
+    for spec in fields(settings):
+        value = getattr(settings, spec.name)
+        if environment_name(spec.name) in environ:
+            source = environment_name(spec.name)
+        elif getattr(from_file, spec.name) != getattr(defaults, spec.name):
+            source = environ.get("VIGILO_CONFIG", "vigilo.toml")
+        else:
+            source = "default"
+        state = OFF if value == "off" else OK
+        yield Finding("settings", spec.name, state, f"{value} ({source})")
+
+
+def store(home: Path) -> Iterator[Finding]:
+    """The home folder: what waits in the spool, what is in the database, and who can read the key."""
+    problem = _not_writable(home)
+    if problem:
+        yield Finding("store", "home", BROKEN, problem)
+        return
+    yield Finding("store", "home", OK, str(home))
+    waiting = list((home / "spool").glob("*.native.zst"))
+    size = sum(_size(path) for path in waiting)
+    yield Finding("store", "spool", OK, f"{len(waiting)} segments of {size:,} bytes wait for the next report")
+    if aside := len(list((home / "spool" / "quarantine").glob("*"))):
+        detail = f"{aside} files in {home}/spool/quarantine could not be read; delete them when they are of no use"
+        yield Finding("store", "quarantine", NOTE, detail)
+    yield _database(home)
+    key = home / "user_id.key"
+    if not key.exists():
+        yield Finding("store", "user id key", OK, "none yet: it is made with the first user id")
+    elif readable_by := key.stat().st_mode & 0o077:
+        detail = f"others can read it (mode {readable_by | 0o600:o}): chmod 600 {key}"
+        yield Finding("store", "user id key", NOTE, detail)
+    else:
+        yield Finding("store", "user id key", OK, "only you can read it")
+
+
+def _database(home: Path) -> Finding:
+    folder = home / "db"
+    if not folder.is_dir():
+        return Finding("store", "database", OK, "none yet: it is made with the first report")
+    from vigilo_exporter.clickhouse.embedded import EmbeddedStore
+    from vigilo_exporter.report import kept
+
+    size = sum(_size(path) for path in folder.rglob("*"))
+    try:
+        with EmbeddedStore.open(home, wait_s=5, ingest=False) as opened:
+            whole = kept(opened)
+    except VigiloError as error:
+        return Finding("store", "database", BROKEN, str(error))
+    latest = f", the latest at {whole.latest:%Y-%m-%d %H:%M:%S} UTC" if whole.latest else ""
+    return Finding("store", "database", OK, f"{whole.calls:,} calls{latest}; {size:,} bytes")
+
+
+def _winner(kind: str, environ: Mapping[str, str]) -> Finding:
+    points = [point.name for point in entry_points(group=f"opentelemetry_{kind}")]
+    variable = f"OTEL_PYTHON_{kind.upper()}"
+    winner = environ.get(variable) or next(iter(points), None)
+    rivals = sorted(set(points) - {"vigilo"})
+    if "vigilo" not in points:
+        detail = f"vigilo's is not found, {winner or 'none'} is loaded: is vigilo-otel installed in this environment?"
+        return Finding("wiring", kind, NOTE, detail)
+    if winner != "vigilo":
+        return Finding("wiring", kind, NOTE, f"{winner} is loaded instead of vigilo's: set {variable}=vigilo")
+    if rivals and variable not in environ:
+        detail = f"vigilo, beside {', '.join(rivals)}: which one wins is chance; set {variable}=vigilo"
+        return Finding("wiring", kind, NOTE, detail)
+    return Finding("wiring", kind, OK, "vigilo")
+
+
+def _package(name: str, ranges: Mapping[str, Requirement], absent: str, why_absent: str, unsupported: str) -> Finding:
+    found = _version(name)
+    if found is None:
+        return Finding("installed", name, absent, why_absent)
+    supported = ranges.get(name)
+    if supported is not None and not supported.specifier.contains(found, prereleases=True):
+        return Finding("installed", name, unsupported, f"{found}; supported is {supported.specifier}")
+    return Finding("installed", name, OK, found)
+
+
+def _supported() -> dict[str, Requirement]:
+    """What vigilo's own metadata asks of each distribution; empty in a checkout that is not installed."""
+    try:
+        wanted = map(Requirement, requires(DISTRIBUTION) or ())
+    except PackageNotFoundError:
+        return {}
+    return {requirement.name: requirement for requirement in wanted if requirement.specifier}
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _not_writable(home: Path) -> str | None:
+    existing = home
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        return f"{existing} is not a folder: set `VIGILO_HOME` to another"
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return f"{existing} cannot be written: set `VIGILO_HOME` to another folder"
+    return None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:  # taken in or merged away meanwhile
+        return 0
