@@ -29,6 +29,8 @@ _STATUSES = {
     504: "DEADLINE_EXCEEDED",
 }
 _MODELS = ("gemini-2.5-flash", "gemini-embedding-001")
+# Google takes names in both spellings, and its SDK sends this one in the second.
+_SCHEMAS = ("parameters", "parametersJsonSchema", "parameters_json_schema")
 _DIMENSIONS = 8
 """Far fewer than the real models give: tests and demos have no use for 3072 numbers a text."""
 
@@ -51,7 +53,7 @@ def _read_prompt(call: Call) -> Prompt:
         texts=(*((_text(system),) if system else ()), *(_text(c) + " ".join(_tool_results(c)) for c in contents)),
         last_user=_text(contents[newest]) if contents else "",
         tools=tuple(
-            Tool(one["name"], one.get("parameters") or one.get("parametersJsonSchema") or {})
+            Tool(one["name"], next((one[name] for name in _SCHEMAS if one.get(name)), {}))
             for one in declared
             if mode != "NONE"
         ),
