@@ -1,0 +1,67 @@
+"""Where telemetry comes from, as the tables write it: resources and scopes, each converted once a batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from vigilo_exporter.convert.text import texts
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+
+class ResourceText(NamedTuple):
+    """A resource, its attributes as text."""
+
+    service_name: str
+    attributes: dict[str, str]
+    schema_url: str
+
+
+class ScopeText(NamedTuple):
+    """An instrumentation scope, its attributes as text."""
+
+    name: str
+    version: str
+    attributes: dict[str, str]
+    dropped_attributes: int
+    schema_url: str
+
+
+_NO_SCOPE = ScopeText("", "", {}, 0, "")
+
+
+class Origins:
+    """Remembers what it has converted. Use one for one batch: it knows objects by their identity."""
+
+    __slots__ = ("_resources", "_scopes")
+
+    def __init__(self) -> None:
+        self._resources: dict[int, ResourceText] = {}
+        self._scopes: dict[int, ScopeText] = {}
+
+    def resource(self, resource: Resource) -> ResourceText:
+        """The resource as text; the service's name is empty when it has none."""
+        known = self._resources.get(id(resource))
+        if known is None:
+            attributes = texts(resource.attributes)
+            known = ResourceText(attributes.get("service.name", ""), attributes, resource.schema_url or "")
+            self._resources[id(resource)] = known
+        return known
+
+    def scope(self, scope: InstrumentationScope | None) -> ScopeText:
+        """The scope as text; all empty when there is none."""
+        if scope is None:
+            return _NO_SCOPE
+        known = self._scopes.get(id(scope))
+        if known is None:
+            known = ScopeText(
+                scope.name or "",
+                scope.version or "",
+                texts(scope.attributes),
+                getattr(scope.attributes, "dropped", 0),
+                scope.schema_url or "",
+            )
+            self._scopes[id(scope)] = known
+        return known

@@ -1,0 +1,76 @@
+"""Attribute values as the text that the Collector's tables keep: ``Map(LowCardinality(String), String)``."""
+
+from __future__ import annotations
+
+import math
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from json import JSONEncoder
+from typing import Any
+
+_json = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def text(value: Any) -> str:
+    """A value as text: strings as they are, ``true``/``false``, numbers as Python writes them, None as nothing.
+
+    Bytes are written in base64 and sequences and mappings as compact JSON, as the Collector does. In that JSON numbers
+    that are not finite are the strings ``nan``, ``inf`` and ``-inf``.
+
+    Raises:
+        ValueError: an integer has more digits than Python is willing to print.
+        RecursionError: the value is nested too deep.
+    """
+    if isinstance(value, str):
+        return str.__str__(value)  # of an enum's member its value
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return float.__repr__(value)
+    if value is None:
+        return ""
+    if isinstance(value, (bytes, bytearray)):
+        return b64encode(value).decode("ascii")
+    try:
+        return _json(value)
+    except (TypeError, ValueError):
+        plain = _plain(value)
+        return plain if isinstance(plain, str) else _json(plain)
+
+
+def texts(attributes: Mapping[str, Any] | None) -> dict[str, str]:
+    """Attributes with each value as text."""
+    if not attributes:
+        return {}
+    # One copy is much cheaper than iterating the SDK's own mapping, which is written in Python.
+    copied = attributes.copy() if hasattr(attributes, "copy") else dict(attributes)
+    return {key: value if value.__class__ is str else text(value) for key, value in copied.items()}
+
+
+def hex_trace_id(trace_id: int | None) -> str:
+    """32 digits, or nothing where there is no trace."""
+    return format(trace_id, "032x") if trace_id else ""
+
+
+def hex_span_id(span_id: int | None) -> str:
+    """16 digits, or nothing where there is no span."""
+    return format(span_id, "016x") if span_id else ""
+
+
+def _plain(value: Any) -> Any:
+    """The value in types that JSON has."""
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else float.__repr__(value)
+    if isinstance(value, (bytes, bytearray)):
+        return text(value)
+    if isinstance(value, Mapping):
+        return {text(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(each) for each in value]
+    return str(value)

@@ -1,0 +1,151 @@
+"""OpenTelemetry exporters that write to the spool: ``OTEL_TRACES_EXPORTER=vigilo_clickhouse`` and its siblings.
+
+They need no server and no network. When ``export`` says SUCCESS the batch is on disk under its final name; a full or
+read-only disk gives FAILURE and one line in the log, and never an exception.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from vigilo.errors import internal_errors, report_internal
+from vigilo.settings import app_settings
+from vigilo_exporter.convert.columns import LOGS, TRACES
+from vigilo_exporter.convert.logs import log_rows
+from vigilo_exporter.convert.metrics import metric_rows
+from vigilo_exporter.convert.rows import Dropped, block
+from vigilo_exporter.convert.spans import span_rows
+from vigilo_exporter.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from opentelemetry.sdk._logs import ReadableLogRecord
+    from opentelemetry.sdk.metrics.export import MetricsData
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from vigilo_exporter.convert.rows import Row
+
+
+class _SpoolExport:
+    """What the three exporters share: rows to the spool until shut down, and never an exception."""
+
+    def __init__(self, home: Path | None) -> None:
+        self.dropped = Dropped()
+        self._spool = Spool(app_settings().home if home is None else home)
+        self._shut_down = False
+
+    def write(self, rows: Callable[[Dropped], Mapping[str, Sequence[Row]]]) -> bool:
+        """Converts and writes; says whether everything that could be converted is on disk.
+
+        Args:
+            rows: makes the rows of each table, and counts what has none.
+        """
+        if self._shut_down:
+            return False
+        stored = False
+        with internal_errors("exporting telemetry"):
+            written = [self._write_table(table, each) for table, each in rows(self.dropped).items()]
+            stored = all(written)
+        return stored
+
+    def shut_down(self) -> None:
+        self._shut_down = True
+
+    def _write_table(self, table: str, rows: Sequence[Row]) -> bool:
+        data = block(table, rows, self.dropped)
+        if data is None:
+            return True
+        try:
+            self._spool.write(table, data)
+        except OSError as error:
+            report_internal(f"writing telemetry to {self._spool.folder} ({error.strerror})", error)
+            return False
+        return True
+
+
+class ClickHouseSpanExporter(SpanExporter):
+    """Writes spans to the spool, as rows of ``otel_traces``.
+
+    Args:
+        home: the folder that holds the spool; ``VIGILO_HOME`` by default.
+    """
+
+    def __init__(self, home: Path | None = None) -> None:
+        self._export = _SpoolExport(home)
+
+    @property
+    def dropped(self) -> int:
+        """Spans that could not be converted."""
+        return self._export.dropped.count
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        stored = self._export.write(lambda dropped: {TRACES: span_rows(spans, dropped)})
+        return SpanExportResult.SUCCESS if stored else SpanExportResult.FAILURE
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        return True
+
+    def shutdown(self) -> None:
+        self._export.shut_down()
+
+
+class ClickHouseMetricExporter(MetricExporter):
+    """Writes metrics to the spool, as rows of the ``otel_metrics_*`` tables.
+
+    Temporality stays the SDK's default, cumulative: it is what the Collector's tables, Prometheus and the dashboards on
+    both expect, and a point that is lost costs resolution only, since the next one carries the total.
+
+    Args:
+        home: the folder that holds the spool; ``VIGILO_HOME`` by default.
+    """
+
+    def __init__(self, home: Path | None = None) -> None:
+        super().__init__()
+        self._export = _SpoolExport(home)
+
+    @property
+    def dropped(self) -> int:
+        """Data points that could not be converted."""
+        return self._export.dropped.count
+
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
+        stored = self._export.write(lambda dropped: metric_rows(metrics_data, dropped))
+        return MetricExportResult.SUCCESS if stored else MetricExportResult.FAILURE
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        return True
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        self._export.shut_down()
+
+
+class ClickHouseLogExporter(LogRecordExporter):
+    """Writes log records and events to the spool, as rows of ``otel_logs``.
+
+    Args:
+        home: the folder that holds the spool; ``VIGILO_HOME`` by default.
+    """
+
+    def __init__(self, home: Path | None = None) -> None:
+        self._export = _SpoolExport(home)
+
+    @property
+    def dropped(self) -> int:
+        """Log records that could not be converted."""
+        return self._export.dropped.count
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        stored = self._export.write(lambda dropped: {LOGS: log_rows(batch, dropped)})
+        return LogRecordExportResult.SUCCESS if stored else LogRecordExportResult.FAILURE
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        return True
+
+    def shutdown(self) -> None:
+        self._export.shut_down()
