@@ -1,0 +1,52 @@
+"""The tables are made once, completed after a crash, and never touched by an older version."""
+
+from __future__ import annotations
+
+from vigilo_exporter.clickhouse.migrate import schema_files, split_statements
+
+RUN = """
+import sys
+from pathlib import Path
+from vigilo_exporter.clickhouse.engine import Engine
+engine = Engine(Path(sys.argv[1]) / "db")
+for statement in sys.argv[2:]:
+    engine.execute(statement)
+engine.close()
+"""
+
+
+def test_files_are_numbered_without_gaps():
+    assert [file.version for file in schema_files()] == list(range(1, len(schema_files()) + 1))
+
+
+def test_a_file_is_split_at_semicolons_that_end_a_line():
+    assert split_statements("-- a; b\nSELECT ';' AS x;\n\nSELECT 2;\n") == ("-- a; b\nSELECT ';' AS x", "SELECT 2")
+
+
+def test_every_table_forgets_no_token_and_drops_whole_parts(ask):
+    tables = ask("SELECT name, create_table_query AS ddl FROM system.tables WHERE engine LIKE '%MergeTree'")["answers"][
+        0
+    ]
+    assert len(tables) == 11
+    for table in tables:
+        if table["name"] != "schema_version":
+            assert "non_replicated_deduplication_window = 10000" in table["ddl"], table["name"]
+            assert "ttl_only_drop_parts = 1" in table["ddl"], table["name"]
+
+
+def test_a_half_made_schema_is_completed(home, ask, python):
+    ask("SELECT 1")
+    half = ["DROP TABLE llm_hourly_mv", "DROP TABLE llm_hourly", "ALTER TABLE schema_version DELETE WHERE Version = 6"]
+    done = python("-c", RUN, home, *(f"{statement} SETTINGS mutations_sync = 1" for statement in half))
+    assert done.returncode == 0, done.stderr
+    names = ask("SELECT name FROM system.tables WHERE name LIKE 'llm_hourly%' ORDER BY name")["answers"][0]
+    assert names == [{"name": "llm_hourly"}, {"name": "llm_hourly_mv"}]
+
+
+def test_a_newer_schema_is_refused(home, ask, python, vigilo_command):
+    ask("SELECT 1")
+    done = python("-c", RUN, home, "INSERT INTO schema_version (Version, Name) VALUES (9000, '9000_future')")
+    assert done.returncode == 0, done.stderr
+    refused = vigilo_command("report")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("vigilo: the database has schema version 9000, this vigilo knows up to ")

@@ -1,0 +1,108 @@
+"""Runs the store and the command line, each in a process of its own: the one that runs tests must never load chDB."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import vigilo
+import vigilo_exporter
+
+IMPORT_PATH = os.pathsep.join(str(Path(package.__file__).parents[1]) for package in (vigilo, vigilo_exporter))
+
+WRITE_SEGMENTS = """
+import json, sys
+from chdb import connect
+engine = connect(":memory:")
+for path, rows in json.load(sys.stdin):
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    types = {"Timestamp": "DateTime64(9)", "SpanAttributes": "Map(String, String)", "Duration": "UInt64"}
+    structure = ", ".join(f"`{name}` {types.get(name, 'String')}" for name in names)
+    engine.query(
+        f"INSERT INTO FUNCTION file('{path}', 'Native', '{structure}', 'zstd') SELECT * "
+        f"FROM format(JSONEachRow, '{structure}', {{rows:String}}) SETTINGS session_timezone = 'UTC'",
+        params={"rows": " ".join(map(json.dumps, rows)).replace(chr(92), chr(92) * 2)},
+    )
+"""
+
+ASK = """
+import json, sys
+from pathlib import Path
+from vigilo_exporter.clickhouse.embedded import EmbeddedStore
+with EmbeddedStore.open(Path(sys.argv[1])) as store:
+    answers = [store.query(sql) for sql in sys.argv[2:]]
+    print(json.dumps({"answers": answers, "quarantined": store.ingested.quarantined}))
+"""
+
+
+def python(*arguments, stdin=None, environ=None):
+    """Runs this interpreter with vigilo on its path."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": IMPORT_PATH, **(environ or {})},
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture(name="python")
+def _python():
+    return python
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def write_segments(home):
+    """Writes segments into the spool of ``home``: each argument is the list of rows of one."""
+    count = 0
+
+    def write(*segments, table="otel_traces"):
+        nonlocal count
+        spool = home / "spool"
+        spool.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for _ in segments:
+            count += 1
+            paths.append(spool / f"{time.time_ns():020d}-{os.getpid()}-0123abcd-{count}.{table}.native.zst")
+        done = python(
+            "-c", WRITE_SEGMENTS, stdin=json.dumps([[str(p), s] for p, s in zip(paths, segments, strict=True)])
+        )
+        assert done.returncode == 0, done.stderr
+        return paths
+
+    return write
+
+
+@pytest.fixture
+def ask(home):
+    """Opens the store of ``home``, which takes in the spool, and gives the rows of each query."""
+
+    def ask_store(*queries):
+        done = python("-c", ASK, home, *queries)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return ask_store
+
+
+@pytest.fixture
+def vigilo_command(home):
+    """Runs ``vigilo`` with ``home`` as its folder."""
+
+    def run(*arguments, environ=None):
+        return python("-m", "vigilo_exporter.cli", *arguments, environ={"VIGILO_HOME": str(home), **(environ or {})})
+
+    return run
