@@ -14,6 +14,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import REGISTRY, generate_latest
 
 from vigilo import semconv
+from vigilo.capture.call import Usage
+from vigilo.capture.instruments import Instruments
 from vigilo_exporter.assets import asset
 
 if TYPE_CHECKING:
@@ -75,10 +77,10 @@ def _exposed_by_our_metrics() -> str:
     reader = PrometheusMetricReader()
     provider = MeterProvider(metric_readers=[reader])
     try:
-        meter = provider.get_meter("vigilo")
-        attributes = {semconv.REQUEST_MODEL: "m", semconv.ERROR_TYPE: "builtins.TimeoutError"}
-        meter.create_histogram(semconv.CLIENT_OPERATION_DURATION, unit="s").record(0.5, attributes)
-        meter.create_counter(semconv.VIGILO_COST, unit="USD").add(0.25, attributes)
+        labels = {semconv.REQUEST_MODEL: "m", semconv.ERROR_TYPE: "TimeoutError"}
+        instruments = Instruments(provider, None)
+        instruments.record_call(labels, Usage(), duration_s=0.5, first_chunk_s=None, chunk_gap_s=None)
+        instruments.cost.add(0.25, labels)
         return generate_latest(REGISTRY).decode()
     finally:
         provider.shutdown()

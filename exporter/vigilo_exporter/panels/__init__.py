@@ -1,0 +1,1 @@
+"""What vigilo shows, written once: panel specs that become Grafana dashboards and can be run against any store."""

@@ -1,0 +1,27 @@
+"""Runs queries on the embedded store of VIGILO_HOME: a list of SQL texts on standard input, their results on output.
+
+A process of its own, because the engine must never be loaded into the tests' process.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from vigilo.errors import StoreError
+from vigilo.settings import load_settings
+from vigilo_exporter.clickhouse.embedded import EmbeddedStore
+
+
+def run(store: EmbeddedStore, sql: str) -> dict[str, object]:
+    try:
+        columns = [(column["name"], column["type"]) for column in store.query(f"DESCRIBE ({sql})")]
+        rows = store.query(f"{sql}\nSETTINGS output_format_json_quote_denormals = 1")
+    except StoreError as error:
+        return {"error": str(error), "columns": [], "rows": []}
+    return {"error": None, "columns": columns, "rows": [[row[name] for name, _ in columns] for row in rows]}
+
+
+if __name__ == "__main__":
+    with EmbeddedStore.open(load_settings().home) as opened:
+        json.dump([run(opened, sql) for sql in json.load(sys.stdin)], sys.stdout)
