@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +122,7 @@ def app_settings() -> Settings:
     """The settings as the instrumented app gets them: a wrong one never raises here.
 
     It is logged, and content is kept out of telemetry altogether, since the wrong setting may have been the one that
-    protects it.
+    protects it. The home stays the one that was chosen, so that data does not turn up elsewhere.
     """
     try:
         return load_settings()
@@ -132,7 +132,8 @@ def app_settings() -> Settings:
         logging.getLogger("vigilo").error("vigilo: %s. Running with defaults and without message content.", error)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the file, the app goes on
         report_internal("reading the settings", error)
-    return replace(Settings(), content="off")
+    home = os.environ.get("VIGILO_HOME")
+    return Settings(home=_path(home) if home else default_home(), content="off")
 
 
 def settings_table() -> str:

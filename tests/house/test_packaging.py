@@ -13,7 +13,7 @@ else:
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-GROUPS = {name: points for name, points in PROJECT["entry-points"].items()}
+GROUPS = dict(PROJECT["entry-points"].items())
 
 
 @pytest.mark.parametrize(("group", "name"), [(group, name) for group, points in GROUPS.items() for name in points])

@@ -53,7 +53,11 @@ def test_every_module_is_found():
 
 
 def test_the_instrumentation_never_imports_the_exporter():
-    wrong = [p for p in MODULES if module_name(p).startswith("vigilo.") and any(within(n, "vigilo_exporter") for n in imported(p))]
+    wrong = [
+        p
+        for p in MODULES
+        if module_name(p).startswith("vigilo.") and any(within(n, "vigilo_exporter") for n in imported(p))
+    ]
     assert wrong == []
 
 
@@ -76,7 +80,8 @@ def test_parsers_import_nothing_but_values_and_names():
         for path in MODULES
         if within(module_name(path), "vigilo.capture.parse")
         for name in imported(path)
-        if within(name, "opentelemetry") or (within(name, "vigilo") and name not in ("vigilo",) and not any(within(name, a) for a in allowed[:3]))
+        if within(name, "opentelemetry")
+        or (within(name, "vigilo") and name not in ("vigilo",) and not any(within(name, a) for a in allowed[:3]))
     }
     assert wrong == set()
 
@@ -94,10 +99,7 @@ def test_policy_does_not_import_capture_but_for_its_values():
 
 def test_no_module_imports_an_sdk():
     wrong = {
-        (module_name(path), name)
-        for path in MODULES
-        for name in imported(path)
-        if name.split(".")[0] in SDK_PACKAGES
+        (module_name(path), name) for path in MODULES for name in imported(path) if name.split(".")[0] in SDK_PACKAGES
     }
     assert wrong == set()
 
@@ -108,7 +110,9 @@ def test_only_the_recorder_and_its_instruments_touch_spans_and_metrics():
         for path in MODULES
         if within(module_name(path), "vigilo.capture")
         and module_name(path) not in ("vigilo.capture.recorder", "vigilo.capture.instruments")
-        and any(within(name, f"opentelemetry.{api}") for name in imported(path) for api in ("trace", "metrics", "_logs"))
+        and any(
+            within(name, f"opentelemetry.{api}") for name in imported(path) for api in ("trace", "metrics", "_logs")
+        )
     }
     assert wrong == set()
 
@@ -116,15 +120,15 @@ def test_only_the_recorder_and_its_instruments_touch_spans_and_metrics():
 def strings(tree):
     """String constants of a module but for docstrings."""
     docs = {
-        id(node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
     return [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docs]
 
 
 def test_attribute_and_metric_names_are_written_in_semconv_only():
-    ours = {value for name, value in vars(semconv).items() if name.isupper() and isinstance(value, str) and "." in value}
+    ours = {
+        value for name, value in vars(semconv).items() if name.isupper() and isinstance(value, str) and "." in value
+    }
     wrong = [
         (module_name(path), node.lineno, node.value)
         for path in MODULES
@@ -164,7 +168,9 @@ def loaded_by(statement):
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("statement", ["import vigilo", "from vigilo import track", "import vigilo; vigilo.instrument()"])
+@pytest.mark.parametrize(
+    "statement", ["import vigilo", "from vigilo import track", "import vigilo; vigilo.instrument()"]
+)
 def test_the_api_loads_no_sdk_and_no_store(statement):
     loaded = {name.split(".")[0] for name in loaded_by(statement)}
     assert not loaded & {"openai", "anthropic", "chdb", "vigilo_exporter", "typer", "rich", "pydantic", "httpx2"}

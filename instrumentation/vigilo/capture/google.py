@@ -41,7 +41,7 @@ class GoogleHook(Hook):
         patches.put(client, "request_streamed", self._request_streamed)
         patches.put(client, "async_request_streamed", self._async_request_streamed)
         patches.put(client, "_request_once", _counted)
-        patches.put(client, "_async_request_once", _counted)
+        patches.put(client, "_async_request_once", _counted_async)
 
     def owns(self, client: object) -> bool:
         """Whether ``client`` is google-genai's inner client."""
@@ -165,11 +165,20 @@ class _BodyFold:
 
 
 def _counted(inner: Callable[..., Any]) -> Callable[..., Any]:
-    """Works for sync and async: the coroutine of the async one is handed on."""
-
     @wraps(inner)
     def request_once(*args: Any, **kwargs: Any) -> Any:
         count_attempt()
         return inner(*args, **kwargs)
+
+    return request_once
+
+
+def _counted_async(inner: Callable[..., Any]) -> Callable[..., Any]:
+    """A coroutine function of its own: the SDK's retries ask whether it is one."""
+
+    @wraps(inner)
+    async def request_once(*args: Any, **kwargs: Any) -> Any:
+        count_attempt()
+        return await inner(*args, **kwargs)
 
     return request_once

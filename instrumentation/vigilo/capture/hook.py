@@ -73,7 +73,11 @@ class Hook(ABC):
         module = self._module
         assert module is not None  # noqa: S101 - for the type checker: set before every call
         with internal_errors(f"hooking {self.module_name}"):
-            self.patch(module, self._patches)
+            try:
+                self.patch(module, self._patches)
+            except Exception:
+                self._patches.undo()  # all or nothing: half a hook would see half of a call
+                raise
 
 
 @contextmanager

@@ -169,6 +169,7 @@ class Recording:
             return
         self.ended = True
         response = response or Response()
+        self.request_id = self.request_id or getattr(error, "request_id", None)
         kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
         with internal_errors("recording a failed call"):
             self._set_response(response)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from vigilo.capture.call import Response
 from vigilo.capture.hook import Hook, count_attempt, in_flight, note_headers, sending
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from vigilo.capture.recorder import Recording
 
 
+_NOT_GIVEN = frozenset({"NotGiven", "Omit"})
+
+
 class StainlessHook(Hook):
     """Sees every request of one Stainless SDK.
 
@@ -42,6 +46,7 @@ class StainlessHook(Hook):
         self.module_name = f"{sdk}._base_client"
         self._endpoints = endpoints
         self._streams: tuple[type, ...] = ()
+        self._unparsed: WeakKeyDictionary[Any, _Call] = WeakKeyDictionary()
 
     def patch(self, module: ModuleType, patches: Patches) -> None:
         streaming = import_module(f"{self.sdk}._streaming")
@@ -51,8 +56,22 @@ class StainlessHook(Hook):
         patches.put(module.BaseClient, "_build_request", _counted)
         for client in (module.SyncAPIClient, module.AsyncAPIClient):
             patches.put(client, "_process_response", _with_headers)
+        self._patch_raw_responses(patches)
         if "_tracer" in module.BaseClient.__dict__:
             patches.put(module.BaseClient, "_tracer", _unless_recorded)
+
+    def _patch_raw_responses(self, patches: Patches) -> None:
+        """Raw responses are of three classes; SDKs, and their versions, have two or all of them."""
+        for name, class_name, wrapper in (
+            ("_legacy_response", "LegacyAPIResponse", self._parse),
+            ("_response", "APIResponse", self._parse),
+            ("_response", "AsyncAPIResponse", self._async_parse),
+        ):
+            try:
+                raw = getattr(import_module(f"{self.sdk}.{name}"), class_name)
+            except (ImportError, AttributeError):
+                continue
+            patches.put(raw, "parse", wrapper)
 
     def owns(self, client: object) -> bool:
         """Whether ``client`` is a client of this SDK."""
@@ -67,7 +86,7 @@ class StainlessHook(Hook):
                 return inner(client, *args, **kwargs)
             with sending(call.recording):
                 result = inner(client, *args, **kwargs)
-            call.answered(result)
+            self._answered(call, result)
             return result
 
         return request
@@ -80,10 +99,28 @@ class StainlessHook(Hook):
                 return await inner(client, *args, **kwargs)
             with sending(call.recording):
                 result = await inner(client, *args, **kwargs)
-            call.answered(result)
+            self._answered(call, result)
             return result
 
         return request
+
+    def _parse(self, inner: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(inner)
+        def parse(raw: Any, *args: Any, **kwargs: Any) -> Any:
+            result = inner(raw, *args, **kwargs)
+            self._parsed(raw, result)
+            return result
+
+        return parse
+
+    def _async_parse(self, inner: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(inner)
+        async def parse(raw: Any, *args: Any, **kwargs: Any) -> Any:
+            result = await inner(raw, *args, **kwargs)
+            self._parsed(raw, result)
+            return result
+
+        return parse
 
     def _begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call | None:
         """Starts recording a request; None when nobody watches the client or it is no call to a model."""
@@ -96,77 +133,67 @@ class StainlessHook(Hook):
             body = options.json_data
             if endpoint is None or options.method.lower() != "post" or not isinstance(body, Mapping):
                 return None
+            # Some helpers leave the SDK's marks of "not given" in the body; they are dropped when it is sent.
+            body = {name: value for name, value in body.items() if type(value).__name__ not in _NOT_GIVEN}
             origin = stainless_origin(client, self.sdk)
             content = recorder.wants_content
             recording = recorder.begin(endpoint.request(origin, body, content))
-            return _Call(recording, endpoint, content, self._streams)
+            return _Call(recording, endpoint, content)
         return None
+
+    def _answered(self, call: _Call, result: Any) -> None:
+        """Ends the recording, or leaves that to the stream or the raw response that was returned."""
+        with internal_errors("reading a response"):
+            if isinstance(result, self._streams):
+                call.watch(result)
+            elif not (hasattr(result, "http_response") and hasattr(result, "parse")):
+                call.finish(result)
+            elif (body := getattr(result.http_response, "_content", None)) is not None:
+                call.finish(json.loads(body))
+            else:
+                # The body is still to be read: its call ends when the app parses the raw response, or drops it.
+                self._unparsed[result] = call
+                weakref.finalize(result, call.dropped)
+            return
+        call.recording.finish(Response())
+
+    def _parsed(self, raw: Any, result: Any) -> None:
+        if not self._unparsed or (call := self._unparsed.pop(raw, None)) is None:
+            return
+        with internal_errors("reading a raw response"):
+            if isinstance(result, self._streams):
+                call.watch(result)
+            else:
+                call.finish(result)
 
 
 class _Call:
-    """A request of an endpoint and what becomes of its answer."""
+    """A request of an endpoint, and what becomes of its answer."""
 
-    __slots__ = ("content", "endpoint", "recording", "streams")
+    __slots__ = ("_content", "_endpoint", "_watched", "recording")
 
-    def __init__(self, recording: Recording, endpoint: Endpoint, content: bool, streams: tuple[type, ...]) -> None:
+    def __init__(self, recording: Recording, endpoint: Endpoint, content: bool) -> None:
         self.recording = recording
-        self.endpoint = endpoint
-        self.content = content
-        self.streams = streams
+        self._endpoint = endpoint
+        self._content = content
+        self._watched = False
 
-    def answered(self, result: Any) -> None:
-        """Ends the recording, or leaves that to the stream or the raw response that was returned."""
-        with internal_errors("reading a response"):
-            if isinstance(result, self.streams):
-                self._watch(result)
-            elif hasattr(result, "http_response") and hasattr(result, "parse"):
-                self._raw(result)
-            else:
-                self.recording.finish(self.endpoint.response(result, self.content))
-            return
-        self.recording.finish(Response())
+    def finish(self, answer: Any) -> None:
+        """Ends the recording with a whole answer, as JSON or as the SDK's object."""
+        self.recording.finish(self._endpoint.response(answer, self._content))
 
-    def _watch(self, stream: Any) -> None:
-        if self.endpoint.fold is None:
+    def watch(self, stream: Any) -> None:
+        """Leaves the end of the recording to the stream."""
+        if self._endpoint.fold is None:
             self.recording.finish(Response())
-        else:
-            watch_stream(stream, StreamEnd(self.recording, self.endpoint.fold(self.content)))
-
-    def _raw(self, raw: Any) -> None:
-        """A raw response: read now when its body is here, else when the app parses it, or drops it."""
-        body = getattr(raw.http_response, "_content", None)
-        if body is not None:
-            self.recording.finish(self.endpoint.response(json.loads(body), self.content))
             return
-        # Held weakly: a cycle would keep a dropped response, and its span, until the next garbage collection.
-        held, parse = weakref.ref(raw), type(raw).parse
-        watched: list[Any] = []
+        self._watched = True
+        watch_stream(stream, StreamEnd(self.recording, self._endpoint.fold(self._content)))
 
-        def parsed(result: Any) -> Any:
-            with internal_errors("reading a raw response"):
-                if isinstance(result, self.streams):
-                    if not watched:
-                        watched.append(True)
-                        self._watch(result)
-                elif not self.recording.ended:
-                    self.recording.finish(self.endpoint.response(result, self.content))
-            return result
-
-        if hasattr(parse, "__code__") and parse.__code__.co_flags & 0x80:  # a coroutine function
-
-            async def parse_async(*args: Any, **kwargs: Any) -> Any:
-                return parsed(await parse(held(), *args, **kwargs))
-
-            raw.parse = parse_async
-        else:
-            raw.parse = lambda *args, **kwargs: parsed(parse(held(), *args, **kwargs))
-        weakref.finalize(raw, _dropped, self.recording, watched)
-
-
-def _dropped(recording: Recording, watched: list[Any]) -> None:
-    """A raw response is gone: unless it was parsed to a stream that still lives, its call is over."""
-    if not watched:
-        recording.finish(Response())
+    def dropped(self) -> None:
+        """The raw response is gone: unless it was parsed to a stream, the call is over."""
+        if not self._watched:
+            self.recording.finish(Response())
 
 
 def _counted(inner: Callable[..., Any]) -> Callable[..., Any]:

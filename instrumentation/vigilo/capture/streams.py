@@ -58,17 +58,13 @@ def watch_stream(stream: Any, end: StreamEnd) -> None:
 
     Only the iterator inside is swapped, so the stream keeps its type, identity, context manager and ``response``.
     """
-    inner = stream._iterator
-    # Held weakly: a cycle would keep a dropped stream, and its span, until the next garbage collection.
-    held = weakref.ref(stream)
-    close = type(stream).close
+    inner, close = stream._iterator, stream.close
     if hasattr(inner, "__anext__"):
         stream._iterator = read_async(inner, end)
 
         async def aclose() -> None:
             end.end()
-            if (alive := held()) is not None:
-                await close(alive)
+            await close()
 
         stream.close = aclose
     else:
@@ -76,11 +72,11 @@ def watch_stream(stream: Any, end: StreamEnd) -> None:
 
         def close_and_end() -> None:
             end.end()
-            if (alive := held()) is not None:
-                close(alive)
+            close()
 
         stream.close = close_and_end
     # The generator ends the recording by itself once it was started; this covers a stream that nobody iterates.
+    # In the SDK a stream and its iterator refer to each other, so a dropped one goes with the next garbage collection.
     weakref.finalize(stream, end.end)
 
 

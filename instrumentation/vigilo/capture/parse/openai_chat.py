@@ -215,7 +215,8 @@ class ChatFold:
         for index, texts in sorted(self._texts.items()):
             parts = [text_part("".join(texts))] if texts else []
             parts += [pieces.part() for (of, _), pieces in sorted(self._calls.items()) if of == index]
-            output.append(answer("assistant", parts, reasons.get(index)))
+            if parts or index in reasons:
+                output.append(answer("assistant", parts, reasons.get(index)))
         attributes = _response_attributes(self._first)
         if self._service_tier:
             attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = self._service_tier

@@ -1,0 +1,47 @@
+"""Capture of one client alone."""
+
+import anthropic
+import openai
+import pytest
+from google import genai
+
+import vigilo
+
+CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
+MESSAGE = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": CHAT["messages"]}
+
+
+def test_only_the_wrapped_client_and_its_copies_are_seen(telemetry, server):
+    with openai.OpenAI() as wrapped, openai.OpenAI() as other:
+        assert vigilo.wrap(wrapped, **telemetry.providers) is wrapped
+        wrapped.chat.completions.create(**CHAT)
+        wrapped.with_options(max_retries=0).chat.completions.create(**CHAT)
+        other.chat.completions.create(**CHAT)
+    assert len(telemetry.spans()) == 2
+    assert len(server.requests) == 3
+
+
+def test_wrapping_twice_changes_nothing(telemetry, server):
+    with anthropic.Anthropic() as client:
+        vigilo.wrap(vigilo.wrap(client, **telemetry.providers), **telemetry.providers)
+        client.messages.create(**MESSAGE)
+    assert len(telemetry.spans()) == 1
+
+
+def test_a_client_of_google_is_wrapped_with_its_async_half(telemetry, server):
+    with genai.Client() as client:
+        vigilo.wrap(client, **telemetry.providers)
+        client.models.generate_content(model="gemini-2.5-flash", contents="Hello")
+    assert telemetry.span().name == "generate_content gemini-2.5-flash"
+
+
+def test_a_wrapped_client_is_seen_once_when_everything_is_instrumented(instrumented, server):
+    with openai.OpenAI() as client:
+        vigilo.wrap(client, **instrumented.providers)
+        client.chat.completions.create(**CHAT)
+    assert len(instrumented.spans()) == 1
+
+
+def test_anything_else_is_refused_with_what_to_do():
+    with pytest.raises(vigilo.VigiloError, match=r"cannot wrap builtins\.dict: expected a client of openai"):
+        vigilo.wrap({})

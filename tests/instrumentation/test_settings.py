@@ -1,0 +1,77 @@
+import pytest
+
+from vigilo.errors import ConfigError
+from vigilo.settings import Settings, app_settings, load_settings
+
+
+def test_defaults_mask_content_and_hide_user_ids(tmp_path):
+    settings = load_settings({}, tmp_path)
+    assert (settings.content, settings.content_max_chars, settings.user_ids) == ("masked", 1000, "pseudonym")
+    assert settings.home.name == "vigilo"
+
+
+def test_variables_win_over_the_file_which_wins_over_defaults(tmp_path):
+    (tmp_path / "vigilo.toml").write_text('content = "off"\ncontent_max_chars = 50\n')
+    settings = load_settings({"VIGILO_CONTENT": "FULL"}, tmp_path)
+    assert settings.content == "full"
+    assert settings.content_max_chars == 50
+
+
+def test_the_file_may_lie_elsewhere(tmp_path):
+    path = tmp_path / "other.toml"
+    path.write_text('user_ids = "plain"\n')
+    assert load_settings({"VIGILO_CONFIG": str(path)}, tmp_path).user_ids == "plain"
+
+
+def test_a_named_file_that_is_absent_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match=r"`VIGILO_CONFIG` names .*absent\.toml, which is not a file"):
+        load_settings({"VIGILO_CONFIG": str(tmp_path / "absent.toml")}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"VIGILO_CONTENT": "maskd"}, "`VIGILO_CONTENT` is 'maskd'; allowed is `masked` or `off` or `full`"),
+        ({"VIGILO_CONTENT_MAX_CHARS": "0"}, "`VIGILO_CONTENT_MAX_CHARS` is '0'; allowed is a whole number, 1 or more"),
+        ({"VIGILO_CONTENT_MAX_CHARS": "many"}, "`VIGILO_CONTENT_MAX_CHARS` is 'many'"),
+        ({"VIGILO_HOME": ""}, "`VIGILO_HOME` is ''; allowed is a path"),
+        ({"VIGILO_CONTENTS": "off"}, "unknown variable `VIGILO_CONTENTS`; allowed are .*`VIGILO_CONTENT`"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_its_value_and_what_is_allowed(tmp_path, environ, message):
+    with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
+        load_settings(environ, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("contents = 'off'", r"vigilo\.toml: unknown key `contents`; allowed are `content`, `content_max_chars`"),
+        ("content_max_chars = true", r"vigilo\.toml: `content_max_chars` is True; allowed is a whole number"),
+        ("content_max_chars = 1.5", r"`content_max_chars` is 1\.5"),
+        ("home = 3", "`home` is 3; allowed is a path"),
+        ("content =", r"vigilo\.toml is not valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_named_with_the_key(tmp_path, text, message):
+    (tmp_path / "vigilo.toml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_settings({}, tmp_path)
+
+
+def test_in_the_app_a_wrong_setting_is_logged_and_content_stays_out(monkeypatch, caplog):
+    monkeypatch.setenv("VIGILO_CONTENT", "ful")
+    settings = app_settings()
+    assert settings.content == "off"
+    assert "`VIGILO_CONTENT` is 'ful'; allowed is `masked` or `off` or `full`" in caplog.text
+
+
+def test_a_wrong_setting_elsewhere_keeps_the_home_that_was_chosen(monkeypatch, tmp_path):
+    monkeypatch.setenv("VIGILO_HOME", str(tmp_path / "chosen"))
+    monkeypatch.setenv("VIGILO_CONTENT", "ful")
+    assert app_settings().home == tmp_path / "chosen"
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        Settings().content = "full"
