@@ -31,7 +31,7 @@ _STATUSES = {
 _MODELS = ("gemini-2.5-flash", "gemini-embedding-001")
 # Google takes names in both spellings, and its SDK sends this one in the second.
 _SCHEMAS = ("parameters", "parametersJsonSchema", "parameters_json_schema")
-_DIMENSIONS = 8
+_DIMENSIONS = 32
 """Far fewer than the real models give: tests and demos have no use for 3072 numbers a text."""
 
 

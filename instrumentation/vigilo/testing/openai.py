@@ -30,7 +30,7 @@ _ERRORS: dict[int, tuple[str, str | None]] = {
     429: ("requests", "rate_limit_exceeded"),
 }
 _MODELS = ("gpt-4o-mini", "gpt-4o", "text-embedding-3-small")
-_DIMENSIONS = 8
+_DIMENSIONS = 32
 """Far fewer than the real models give: tests and demos have no use for 1536 numbers a text."""
 
 

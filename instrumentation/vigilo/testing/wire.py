@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -67,9 +69,9 @@ def server_sent_event(data: Json | str, event: str | None = None) -> bytes:
 
 
 def embedding(text: str, dimensions: int) -> list[float]:
-    """A unit vector that is the same for the same text, and alike for texts with the same letters."""
-    counts = [1.0] * dimensions
-    for character in text.lower():
-        counts[ord(character) % dimensions] += 1.0
+    """A unit vector that is the same for the same text, and near for texts that share words."""
+    counts = [0.1] * dimensions
+    for word in re.findall(r"\w+", text.lower()):
+        counts[zlib.crc32(word.encode()) % dimensions] += 1.0
     length = math.sqrt(sum(count * count for count in counts))
     return [count / length for count in counts]

@@ -96,7 +96,7 @@ def test_answers_json_of_the_schema_that_was_asked_for(client: genai.Client) -> 
 def test_embeds_texts(client: genai.Client) -> None:
     answer = client.models.embed_content(model="text-embedding-005", contents=["one text", "another"])
     first, second = (embedding.values for embedding in answer.embeddings)
-    assert len(first) == len(second) == 8
+    assert len(first) == len(second) == 32
     assert first != second
 
 
