@@ -47,10 +47,6 @@ def test_every_command_of_the_readme_exists():
     commands = set(re.findall(r"^(?:\$ )?vigilo ([a-z]+)", README, re.MULTILINE))
     assert commands
     for command in commands:
-        done = subprocess.run(
-            [sys.executable, "-m", "vigilo_exporter.cli", command, "--help"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        line = [sys.executable, "-m", "vigilo_exporter.cli", command, "--help"]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
