@@ -23,7 +23,7 @@ demo: $(VENV)/.app
 	$(BIN)/vigilo demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
