@@ -30,18 +30,20 @@ class CapturedCalls:
 
     def run(self, queries: list[str]) -> list[dict[str, Any]]:
         """``error``, ``columns`` as (name, type) and ``rows`` of each query."""
-        return json.loads(_run_script("run_queries.py", self.home, json.dumps(queries)))
+        path = self.home / "queries.json"
+        path.write_text(json.dumps(queries), "utf-8")
+        return json.loads(_run_script("run_queries.py", self.home, str(path)))
 
 
-def _run_script(name: str, home: Path, text: str = "") -> str:
+def _run_script(name: str, home: Path, *arguments: str) -> str:
     paths = [str(Path(package.__file__).parents[1]) for package in (vigilo, vigilo_exporter)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("VIGILO_", "OTEL_"))}
     environment |= {"VIGILO_HOME": str(home), "VIGILO_RAISE_INTERNAL": "1", "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
-        [sys.executable, str(HERE / name)],
+        [sys.executable, str(HERE / name), *arguments],
         cwd=home,
         env=environment,
-        input=text,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,

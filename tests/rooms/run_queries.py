@@ -1,4 +1,4 @@
-"""Runs queries on the embedded store of VIGILO_HOME: a list of SQL texts on standard input, their results on output.
+"""Runs queries on the embedded store of VIGILO_HOME: the argument is a JSON file with a list of them.
 
 A process of its own, because the engine must never be loaded into the tests' process.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 from vigilo.errors import StoreError
 from vigilo.settings import load_settings
@@ -24,4 +25,5 @@ def run(store: EmbeddedStore, sql: str) -> dict[str, object]:
 
 if __name__ == "__main__":
     with EmbeddedStore.open(load_settings().home) as opened:
-        json.dump([run(opened, sql) for sql in json.load(sys.stdin)], sys.stdout)
+        queries = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+        json.dump([run(opened, sql) for sql in queries], sys.stdout)
