@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import yaml
@@ -160,7 +161,7 @@ def test_grafanas_own_model_reads_the_file_back_unchanged(name):
 
 
 def test_grafana_gets_the_plugin_that_the_queries_are_written_for():
-    compose = asset("docker-compose.yml").read_text("utf-8")
+    compose = Path(__file__).resolve().parents[2].joinpath("docker-compose.yml").read_text("utf-8")
     assert f"{PLUGIN}@{PLUGIN_VERSION}" in compose
 
 
