@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 from vigilo.errors import ConfigError, VigiloError
 from vigilo.settings import OTHER_VARIABLES, Settings, environment_name, load_settings
+from vigilo_exporter.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -145,11 +146,12 @@ def store(home: Path) -> Iterator[Finding]:
         yield Finding("store", "home", BROKEN, problem)
         return
     yield Finding("store", "home", OK, str(home))
-    waiting = list((home / "spool").glob("*.native.zst"))
-    size = sum(_size(path) for path in waiting)
-    yield Finding("store", "spool", OK, f"{len(waiting)} segments of {size:,} bytes wait for the next report")
-    if aside := len(list((home / "spool" / "quarantine").glob("*"))):
-        detail = f"{aside} files in {home}/spool/quarantine could not be read; delete them when they are of no use"
+    spool = Spool(home)
+    waiting = len(spool.segments())
+    yield Finding("store", "spool", OK, f"{waiting} segments of {spool.size_bytes:,} bytes wait for the next report")
+    quarantine = spool.folder / "quarantine"
+    if aside := len(list(quarantine.glob("*"))):
+        detail = f"{aside} files in {quarantine} could not be read; delete them when they are of no use"
         yield Finding("store", "quarantine", NOTE, detail)
     yield _database(home)
     key = home / "user_id.key"
@@ -176,7 +178,8 @@ def _database(home: Path) -> Finding:
     except VigiloError as error:
         return Finding("store", "database", BROKEN, str(error))
     latest = f", the latest at {whole.latest:%Y-%m-%d %H:%M:%S} UTC" if whole.latest else ""
-    return Finding("store", "database", OK, f"{whole.calls:,} calls{latest}; {size:,} bytes")
+    calls = "1 call" if whole.calls == 1 else f"{whole.calls:,} calls"
+    return Finding("store", "database", OK, f"{calls}{latest}; {size:,} bytes")
 
 
 def _winner(kind: str, environ: Mapping[str, str]) -> Finding:

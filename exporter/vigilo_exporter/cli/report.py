@@ -56,9 +56,8 @@ def report(
     else:
         print_text(result, whole, chosen_home)
     if quarantined:
-        typer.echo(
-            f"vigilo: {len(quarantined)} unreadable segments were set aside in {chosen_home}/spool/quarantine", err=True
-        )
+        what = "1 unreadable segment was" if len(quarantined) == 1 else f"{len(quarantined)} unreadable segments were"
+        typer.echo(f"vigilo: {what} set aside in {chosen_home}/spool/quarantine", err=True)
 
 
 def settings_home(home: Path | None) -> Path:

@@ -74,7 +74,7 @@ def usd(cost: Decimal | None) -> str:
         return "-"
     if cost >= 1:
         return f"${cost:,.2f}"
-    digits = 4 if cost == 0 or cost >= 1e-4 else 1 - cost.adjusted()
+    digits = 4 if cost == 0 or cost.adjusted() >= -3 else 1 - cost.adjusted()
     return f"${cost:.{min(digits, 9)}f}"
 
 

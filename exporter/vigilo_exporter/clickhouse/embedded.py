@@ -9,19 +9,19 @@ from vigilo_exporter.clickhouse.engine import Engine, storable_path
 from vigilo_exporter.clickhouse.ingest import Ingest, Ingested
 from vigilo_exporter.clickhouse.lock import owner_lock
 from vigilo_exporter.clickhouse.migrate import migrate
+from vigilo_exporter.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-SPOOL = "spool"
 DATABASE_FOLDER = "db"
 
 
 class EmbeddedStore:
     """The open store of one home folder. Open it with :meth:`open`."""
 
-    def __init__(self, engine: Engine, spool: Path) -> None:
+    def __init__(self, engine: Engine, spool: Spool) -> None:
         self._engine = engine
         self._spool = spool
         self.ingested = Ingested()
@@ -45,7 +45,7 @@ class EmbeddedStore:
             engine = Engine(home / DATABASE_FOLDER)
             try:
                 migrate(engine)
-                store = cls(engine, home / SPOOL)
+                store = cls(engine, Spool(home))
                 if ingest:
                     store.ingest()
                 yield store
@@ -54,7 +54,8 @@ class EmbeddedStore:
 
     def ingest(self) -> Ingested:
         """Takes in what the spool holds now; also kept in ``ingested``."""
-        self.ingested = Ingest(self._engine, self._spool).run()
+        self._spool.sweep_temporary()
+        self.ingested = Ingest(self._engine, self._spool.folder).run()
         return self.ingested
 
     def query(self, sql: str, parameters: Mapping[str, str | int | float] | None = None) -> list[dict[str, Any]]:

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 import zstandard
 
 from vigilo_exporter.clickhouse.engine import EngineError, quoted, storable_path
+from vigilo_exporter.convert.columns import COLUMNS
+from vigilo_exporter.spool import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,16 +30,6 @@ if TYPE_CHECKING:
 
     from vigilo_exporter.clickhouse.engine import Engine
 
-TABLES = (
-    "otel_traces",
-    "otel_logs",
-    "otel_metrics_gauge",
-    "otel_metrics_sum",
-    "otel_metrics_histogram",
-    "otel_metrics_exp_histogram",
-    "otel_metrics_summary",
-)
-SEGMENT_SUFFIX = ".native.zst"
 MANIFEST_SUFFIX = ".manifest"
 QUARANTINE = "quarantine"
 GROUP_SEGMENTS = 200
@@ -70,7 +62,6 @@ class Ingest:
     def __init__(self, engine: Engine, spool: Path) -> None:
         self._engine = engine
         self._spool = spool
-        self._columns: dict[str, tuple[tuple[str, str], ...]] = {}
         self._segments = 0
         self._bytes = 0
         self._quarantined: list[str] = []
@@ -88,7 +79,7 @@ class Ingest:
         for name in names:
             if name.endswith(MANIFEST_SUFFIX):
                 taken.update(self._finish(name))
-        waiting = [name for name in names if name.endswith(SEGMENT_SUFFIX) and name not in taken]
+        waiting = [name for name in names if name.endswith(SUFFIX) and name not in taken]
         for group in self._groups(waiting):
             self._insert_new(group)
         return Ingested(self._segments, self._bytes, tuple(self._quarantined))
@@ -131,7 +122,7 @@ class Ingest:
         self._insert(group, self._write_manifest(group))
 
     def _insert_statement(self, group: Group, manifest: str) -> str:
-        columns = self._column_list(group.table)
+        columns = _column_list(group.table)
         # Two things make a retry the same blocks, which the token counts once: the order, and one inserting thread.
         return (
             f"INSERT INTO {group.table} ({columns}) SELECT {columns} FROM {self._source(group)} ORDER BY ALL "  # noqa: S608 - names of ours
@@ -146,7 +137,7 @@ class Ingest:
         for name in group.segments:
             source = self._source(Group(group.table, (name,)))
             try:
-                self._engine.execute(f"SELECT {self._column_list(group.table)} FROM {source} FORMAT Null")  # noqa: S608 - names of ours
+                self._engine.execute(f"SELECT {_column_list(group.table)} FROM {source} FORMAT Null")  # noqa: S608 - names of ours
             except EngineError as error:
                 if error.code in _ENGINE_AT_FAULT:
                     raise
@@ -158,7 +149,7 @@ class Ingest:
         by_table: dict[str, list[str]] = {}
         for name in names:
             match = _SEGMENT.fullmatch(name)
-            if match is None or match[1] not in TABLES:
+            if match is None or match[1] not in COLUMNS:
                 self._set_aside(name)
             else:
                 by_table.setdefault(match[1], []).append(name)
@@ -181,22 +172,8 @@ class Ingest:
 
     def _source(self, group: Group) -> str:
         names = group.segments[0] if len(group.segments) == 1 else f"{{{','.join(group.segments)}}}"
-        structure = ", ".join(f"`{name}` {type_}" for name, type_ in self._table_columns(group.table))
+        structure = ", ".join(f"`{name}` {type_}" for name, type_ in COLUMNS[group.table])
         return f"file({quoted(f'{self._spool.absolute()}/{names}')}, 'Native', {quoted(structure)}, 'zstd')"
-
-    def _column_list(self, table: str) -> str:
-        return ", ".join(f"`{name}`" for name, _ in self._table_columns(table))
-
-    def _table_columns(self, table: str) -> tuple[tuple[str, str], ...]:
-        """Name and type of each column that is inserted, not computed."""
-        if table not in self._columns:
-            rows = self._engine.query(
-                "SELECT name, type FROM system.columns "
-                "WHERE database = currentDatabase() AND table = {table:String} AND default_kind = '' ORDER BY position",
-                {"table": table},
-            )
-            self._columns[table] = tuple((row["name"], row["type"]) for row in rows)
-        return self._columns[table]
 
     def _write_manifest(self, group: Group) -> str:
         manifest = f"{time.time_ns():020d}-{os.getpid()}.{group.table}{MANIFEST_SUFFIX}"
@@ -217,6 +194,10 @@ class Ingest:
         folder.mkdir(exist_ok=True)
         (self._spool / name).replace(folder / name)
         self._quarantined.append(name)
+
+
+def _column_list(table: str) -> str:
+    return ", ".join(f"`{name}`" for name, _ in COLUMNS[table])
 
 
 def whole_size(path: Path) -> int | None:

@@ -31,7 +31,7 @@ def owner_lock(home: Path, wait_s: float) -> Iterator[None]:
     """
     path = home / LOCK_NAME
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is said to models is in it
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StoreError(f"cannot write in {home}: {error.strerror}; set `VIGILO_HOME` to another folder") from None

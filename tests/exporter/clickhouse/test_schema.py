@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vigilo_exporter.clickhouse.migrate import schema_files, split_statements
+from vigilo_exporter.convert.columns import COLUMNS
 
 RUN = """
 import sys
@@ -50,3 +51,17 @@ def test_a_newer_schema_is_refused(home, ask, python, vigilo_command):
     refused = vigilo_command("report")
     assert refused.returncode == 1
     assert refused.stderr.startswith("vigilo: the database has schema version 9000, this vigilo knows up to ")
+
+
+def test_tables_have_the_columns_that_are_written(ask):
+    inserted = """
+        SELECT table, name, type FROM system.columns
+        WHERE database = 'otel' AND table LIKE 'otel_%' AND NOT table LIKE 'otel_traces_%' AND default_kind = ''
+        ORDER BY table, position
+    """
+    tables = {}
+    for row in ask(inserted)["answers"][0]:
+        tables.setdefault(row["table"], []).append((row["name"], row["type"]))
+    assert {table: set(columns) for table, columns in tables.items()} == {
+        table: set(columns) for table, columns in COLUMNS.items()
+    }

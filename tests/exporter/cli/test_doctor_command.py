@@ -1,0 +1,107 @@
+"""``vigilo doctor``, run as a command."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def doctor(vigilo_command):
+    """Runs it; gives the exit code and the findings by name."""
+
+    def run(**environ):
+        done = vigilo_command("doctor", "--format", "json", environ=environ)
+        assert done.stderr == ""
+        return done.returncode, {found["name"]: found for found in json.loads(done.stdout)["findings"]}
+
+    return run
+
+
+def test_a_sound_installation(doctor, home):
+    code, found = doctor()
+    assert code == 0
+    assert found["openai"]["state"] == "ok"
+    assert found["traces go to"]["detail"] == "vigilo's store (default)"
+    assert found["content"]["detail"] == "masked (default)"
+    assert found["home"]["detail"] == str(home)
+    assert found["database"]["detail"] == "none yet: it is made with the first report"
+    assert not home.exists(), "a doctor changes nothing"
+
+
+def test_the_store_is_told_of(doctor, write_segments, call, vigilo_command, home):
+    write_segments([call("gpt-5")])
+    vigilo_command("report")
+    write_segments([call("gpt-5")], [call("gpt-5")])
+    code, found = doctor()
+    assert code == 0
+    assert found["database"]["detail"].startswith("1 call, the latest at 20")
+    assert found["spool"]["detail"].startswith("2 segments of ")
+    assert len(list((home / "spool").iterdir())) == 2
+
+
+def test_what_is_off_says_why(doctor):
+    code, found = doctor(
+        OTEL_SDK_DISABLED="true",
+        OTEL_TRACES_EXPORTER="none",
+        OTEL_METRICS_EXPORTER="otlp",
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="vigilo_openai, requests",
+        VIGILO_CONTENT="off",
+    )
+    assert code == 0
+    assert found["OTEL_SDK_DISABLED"]["state"] == "off"
+    assert found["traces go to"] | {"part": ""} == {
+        "part": "",
+        "name": "traces go to",
+        "state": "off",
+        "detail": "nowhere: OTEL_TRACES_EXPORTER is none",
+    }
+    assert found["metrics go to"]["state"] == "note"
+    assert found["vigilo_openai"]["state"] == "off"
+    assert (found["content"]["state"], found["content"]["detail"]) == ("off", "off (VIGILO_CONTENT)")
+
+
+def test_a_setting_of_the_file_names_the_file(doctor, tmp_path):
+    path = tmp_path / "vigilo.toml"
+    path.write_text('user_ids = "plain"\n')
+    assert doctor(VIGILO_CONFIG=str(path))[1]["user_ids"]["detail"] == f"plain ({path})"
+
+
+def test_a_wrong_setting_is_broken(doctor):
+    code, found = doctor(VIGILO_CONTENT="loud")
+    assert code == 1
+    assert found["settings"]["state"] == "broken"
+    assert "`VIGILO_CONTENT` is 'loud'" in found["settings"]["detail"]
+
+
+def test_a_home_that_is_a_file_is_broken(vigilo_command, tmp_path):
+    path = tmp_path / "file"
+    path.touch()
+    done = vigilo_command("doctor", "--home", path)
+    assert done.returncode == 1
+    assert f"{path} is not a folder: set `VIGILO_HOME` to another" in done.stdout
+
+
+def test_a_key_that_others_can_read_is_noted(doctor, home):
+    home.mkdir()
+    key = home / "user_id.key"
+    key.write_text("k")
+    key.chmod(0o644)
+    assert doctor()[1]["user id key"]["detail"] == f"others can read it (mode 644): chmod 600 {key}"
+    key.chmod(0o600)
+    assert doctor()[1]["user id key"]["state"] == "ok"
+
+
+def test_text_names_each_part(vigilo_command):
+    done = vigilo_command("doctor")
+    assert done.returncode == 0
+    assert [
+        line.rstrip() for line in done.stdout.splitlines() if line and line[0] != " " and len(line.split()) == 1
+    ] == [
+        "installed",
+        "wiring",
+        "destinations",
+        "settings",
+        "store",
+    ]

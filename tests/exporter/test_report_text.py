@@ -1,0 +1,63 @@
+"""The small readers and writers of the report command."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+
+from vigilo.errors import ConfigError
+from vigilo_exporter.cli.report import parse_by, parse_since
+from vigilo_exporter.cli.report_formats import usd
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("text", "back"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("30m", timedelta(minutes=30)),
+        ("24H", timedelta(hours=24)),
+        ("7d", timedelta(days=7)),
+        (" 4w ", timedelta(weeks=4)),
+        ("2026-11-21T11:00Z", timedelta(hours=1)),
+        ("2026-11-21T12:00+02:00", timedelta(hours=2)),
+    ],
+)
+def test_since_is_a_length_of_time_or_a_moment(text, back):
+    assert parse_since(text, NOW) == NOW - back
+
+
+def test_a_date_is_local():
+    assert parse_since("2026-11-01", NOW) == datetime(2026, 11, 1).astimezone()
+
+
+@pytest.mark.parametrize("text", ["", "h", "24", "-1h", "2026-13-01", "2027-01-01", "12h30m", "0d"])
+def test_what_is_no_moment_of_the_past_is_refused(text):
+    with pytest.raises(ConfigError, match="--since is "):
+        parse_since(text, NOW)
+
+
+def test_by_keeps_the_order_and_drops_repeats():
+    assert parse_by("user, model,user") == ("user", "model")
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown"),
+    [
+        (None, "-"),
+        ("0", "$0.0000"),
+        ("1234.5678", "$1,234.57"),
+        ("1", "$1.00"),
+        ("0.99996", "$1.0000"),
+        ("0.0123456", "$0.0123"),
+        ("0.0012", "$0.0012"),
+        ("0.0001", "$0.00010"),
+        ("0.0000123", "$0.000012"),
+        ("0.000000005", "$0.000000005"),
+    ],
+)
+def test_a_cost_shows_at_least_two_figures(cost, shown):
+    assert usd(None if cost is None else Decimal(cost)) == shown
