@@ -56,6 +56,8 @@ def demo(
     report = [sys.executable, "-m", "vigilo_exporter.cli", "report", "--home", str(chosen_home)]
     reported = subprocess.run(report, check=False).returncode
     typer.echo(_next_steps(chosen_home, option, live))
+    if exit_code:
+        typer.echo(f"\nvigilo: the app ended with exit code {exit_code}", err=True)
     raise typer.Exit(exit_code or reported)
 
 
@@ -136,12 +138,13 @@ def _shown(path: Path) -> str:
 def _next_steps(home: Path, option: str, live: bool) -> str:
     went = "the real providers" if live else "a local provider: no key was used and nothing left this machine"
     steps = (
-        (f"vigilo report{option} --by operation", "the same calls by what they were made for"),
-        (f"vigilo report{option} --format json", "for a script"),
-        ("vigilo demo --live", "the same app on the real providers, with your keys"),
-        ("opentelemetry-instrument python app.py", "your own app; then: vigilo report"),
+        ("the calls by what they were made for", f"vigilo report{option} --by operation"),
+        ("the report for a script", f"vigilo report{option} --format json"),
+        ("the same app on the real providers", "vigilo demo --live"),
+        ("your own app, and then its report", "opentelemetry-instrument python app.py; vigilo report"),
     )
-    width = max(len(command) for command, _ in steps)
-    lines = [f"  {command:<{width}}  {purpose}" for command, purpose in steps]
+    # What may be long, a path, stands last in its line.
+    width = max(len(purpose) for purpose, _ in steps)
+    lines = [f"  {purpose:<{width}}  {command}" for purpose, command in steps]
     said = f"The calls went to {went}.\nTheir spans, metrics and logs lie in {home}"
-    return "\n".join([said, "", "Next:", *lines])
+    return "\n".join(["", said, "", "Next:", *lines])

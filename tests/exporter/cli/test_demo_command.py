@@ -67,7 +67,8 @@ def test_live_without_a_key_says_which_are_read(vigilo_command):
 
 
 def test_the_exit_code_is_that_of_the_app(vigilo_command):
-    broken = {"PYTHONWARNINGS": "", "OPENAI_API_KEY": "any", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    broken = {"ANTHROPIC_API_KEY": "", "GEMINI_API_KEY": "", "GOOGLE_API_KEY": ""}
+    broken |= {"OPENAI_API_KEY": "any", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
     done = vigilo_command("demo", "--live", environ=broken)
     assert done.returncode == 1
     assert "Connection error" in done.stderr

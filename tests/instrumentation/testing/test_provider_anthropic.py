@@ -151,3 +151,16 @@ def test_answers_carry_request_id_and_rate_limits(anthropic_client: anthropic.An
     answer = anthropic_client.messages.with_raw_response.create(**ASK)
     assert answer.headers["request-id"].startswith("req_")
     assert answer.headers["anthropic-ratelimit-input-tokens-remaining"] == "399999"
+
+
+@pytest.mark.parametrize("method", ["rawPredict", "streamRawPredict"])
+def test_serves_claude_on_vertex(server: ProviderServer, method: str) -> None:
+    place = {"region": "europe-west1", "project_id": "shop", "access_token": "any", "base_url": f"{server.url}/v1"}
+    with anthropic.AnthropicVertex(**place) as client:
+        if method == "streamRawPredict":
+            with client.messages.stream(**ASK) as stream:
+                answer = stream.get_final_message()
+        else:
+            answer = client.messages.create(**ASK)
+    assert (answer.model, answer.content[0].text) == (MODEL, PARIS)
+    assert server.requests[0].path.endswith(f"/publishers/anthropic/models/{MODEL}:{method}")

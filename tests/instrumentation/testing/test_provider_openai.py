@@ -264,3 +264,11 @@ def test_answers_carry_request_id_and_rate_limits(openai_client: openai.OpenAI) 
     answer = openai_client.chat.completions.with_raw_response.create(model=MODEL, messages=ASK)
     assert answer.request_id.startswith("req_")
     assert answer.headers["x-ratelimit-remaining-tokens"] == "1999900"
+
+
+def test_serves_azure_deployments(server: ProviderServer) -> None:
+    endpoint = {"azure_endpoint": server.url, "api_version": "2024-10-21", "api_key": "any"}
+    with openai.AzureOpenAI(**endpoint) as client:
+        answer = client.chat.completions.create(model="my-deployment", messages=ASK)
+    assert answer.choices[0].finish_reason == "stop"
+    assert server.requests[0].path.startswith("/openai/deployments/my-deployment/chat/completions?")
