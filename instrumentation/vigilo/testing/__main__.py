@@ -15,13 +15,18 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; a free one by default")
     port = parser.parse_args().port
-    with ProviderServer(port) as server:
+    try:
+        server = ProviderServer(port).start()
+    except OSError as error:
+        parser.error(f"port {port} cannot be used: {error.strerror}")
+    try:
         for name, value in server.environment().items():
             print(f"export {name}={value}", flush=True)  # noqa: T201 - the output is the product
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        return
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":

@@ -180,6 +180,15 @@ def test_importing_it_loads_no_sdk() -> None:
     assert not {"openai", "anthropic", "google.genai", "opentelemetry.sdk", "httpx", "httpx2"} & set(modules)
 
 
+def test_says_when_the_port_is_taken(server: ProviderServer) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGES)}
+    command = [sys.executable, "-m", "vigilo.testing", "--port", server.url.rpartition(":")[2]]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "Address already in use" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_runs_on_its_own() -> None:
     environment = {**os.environ, "PYTHONPATH": str(PACKAGES)}
     command = [sys.executable, "-m", "vigilo.testing"]
