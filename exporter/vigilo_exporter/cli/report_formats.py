@@ -7,6 +7,7 @@ import io
 import json
 import sys
 from dataclasses import asdict, fields
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from vigilo_exporter.report import Kept, Report
 
 TEXT_ROWS = 20
-_UNCUT_WIDTH = 1000
-"""Columns where no terminal sets them: piped text is read by programs too, and nothing in it may be cut."""
+_UNCUT_WIDTH = 1000  # piped text is read by programs too: nothing in it may be cut or folded
+_LEAST_KEY_WIDTH = 12
 
 
 def as_json(report: Report) -> str:
@@ -33,9 +34,9 @@ def as_json(report: Report) -> str:
     document = {
         "since": report.since.isoformat(),
         "until": report.until.isoformat(),
-        "totals": _record(report.totals, keep=("key", "provider"), drop=True),
+        "totals": _record(report.totals, without=("key", "provider")),
         "by": {
-            name: [_record(row, keep=() if name == "model" else ("provider",), drop=True) for row in rows]
+            name: [_record(row, without=() if name == "model" else ("provider",)) for row in rows]
             for name, rows in report.by.items()
         },
     }
@@ -57,19 +58,25 @@ def as_csv(report: Report) -> str:
 
 def print_text(report: Report, kept: Kept, home: Path) -> None:
     """Prints the report, or what to do about an empty one."""
-    console = Console(width=None if sys.stdout.isatty() else _UNCUT_WIDTH, highlight=False)
+    console = Console(width=_UNCUT_WIDTH, highlight=False)
+    width = get_terminal_size().columns if sys.stdout.isatty() else _UNCUT_WIDTH
     if not report.totals.calls:
         console.print(Text(_empty(report, kept, home)))
         return
     console.print(Text(_totals(report)))
     for name, rows in report.by.items():
-        console.print(_table(name, rows))
+        table = _table(name, rows)
+        if (excess := console.measure(table).maximum - width) > 0:
+            # Only the key gives way. Left to itself, rich would cut figures off.
+            longest = max(len(_shown(row.key)) for row in rows)
+            table = _table(name, rows, max(longest - excess, _LEAST_KEY_WIDTH))
+        console.print(table)
         if len(rows) > TEXT_ROWS:
             console.print(f"  and {len(rows) - TEXT_ROWS} more: --format csv shows all\n")
 
 
 def usd(cost: Decimal | None) -> str:
-    """``$12.34``; four digits after the point below a dollar, enough for two figures below a hundredth cent."""
+    """``$12.34``; four digits after the point below a dollar, enough for two figures below a tenth of a cent."""
     if cost is None:
         return "-"
     if cost >= 1:
@@ -79,37 +86,40 @@ def usd(cost: Decimal | None) -> str:
 
 
 def _cost(row: Figures) -> str:
-    return f"{usd(row.cost_usd)} +{row.unpriced_calls} unpriced" if row.unpriced_calls else usd(row.cost_usd)
+    """The cost; marked when it is not the whole one, since some calls of the group have no known price."""
+    partly = row.cost_usd is not None and row.unpriced_calls
+    return f"{usd(row.cost_usd)} +{row.unpriced_calls} unpriced" if partly else usd(row.cost_usd)
 
 
-def _record(row: Figures, keep: tuple[str, ...] = (), *, drop: bool = False) -> dict[str, Any]:
+def _record(row: Figures, without: tuple[str, ...] = ()) -> dict[str, Any]:
     record = asdict(row)
     if row.cost_usd is not None:
         record["cost_usd"] = format(row.cost_usd, "f")
-    return {name: value for name, value in record.items() if not (drop and name in keep)}
+    return {name: value for name, value in record.items() if name not in without}
 
 
 def _totals(report: Report) -> str:
     totals = report.totals
+    nothing_priced = f", {totals.unpriced_calls} unpriced" if totals.cost_usd is None and totals.unpriced_calls else ""
     parts = [
         f"{_count(totals.calls, 'call')}, {_count(totals.errors, 'error')}, "
         f"{_count(totals.retries, 'retry', 'retries')}",
         f"{totals.input_tokens:,} tokens in, {totals.output_tokens:,} out",
-        f"cost {_cost(totals)}",
+        f"cost {_cost(totals)}{nothing_priced}",
         f"latency p50 {_milliseconds(totals.latency_p50_ms)} ms, p95 {_milliseconds(totals.latency_p95_ms)} ms",
     ]
     return f"Since {_local(report.since)}: {' | '.join(parts)}"
 
 
-def _table(name: str, rows: tuple[Figures, ...]) -> Table:
+def _table(name: str, rows: tuple[Figures, ...], key_width: int | None = None) -> Table:
     streamed = any(row.time_to_first_chunk_p50_ms is not None for row in rows)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column(name, overflow="fold")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column(name, overflow="fold", width=key_width)
     if name == "model":
         table.add_column("provider", overflow="fold")
-    headings = ["calls", "errors", "tokens in", "tokens out", "cost USD", "p50 ms", "p95 ms"]
-    for heading in [*headings, *(["first chunk p50 ms"] if streamed else [])]:
-        table.add_column(heading, justify="right", no_wrap=not heading.startswith("first"))
+    headings = ["calls", "errors", "tokens\nin", "tokens\nout", "cost", "p50\nms", "p95\nms"]
+    for heading in [*headings, *(["first\nchunk\nms"] if streamed else [])]:
+        table.add_column(heading, justify="right", no_wrap=heading != "cost")
     for row in rows[:TEXT_ROWS]:
         cells = [_shown(row.key)]
         if name == "model":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import sys
 
 import pytest
 
@@ -68,7 +70,7 @@ def test_text_shows_totals_and_a_table_for_each_group(calls, vigilo_command):
     assert "latency p50 200 ms, p95 2,500 ms" in lines[0]
     text = [" ".join(line.split()) for line in lines]
     assert "gpt-5 openai 4 1 3,000 300 $0.0369 200 300 50" in text
-    assert "house-model openai 1 0 7 3 - +1 unpriced 2,500 2,500 -" in text
+    assert "house-model openai 1 0 7 3 - 2,500 2,500 -" in text
     assert "bob 3 1 1,007 103 $0.0123 +1 unpriced 200 2,500 50" in text
     assert "(none) 3 1 1,007 103 $0.0123 +1 unpriced 200 2,500 50" in text
 
@@ -167,3 +169,15 @@ def test_the_version_and_the_commands_load_no_engine(python):
     run = "import sys, vigilo_exporter.cli.app, vigilo_exporter.clickhouse.embedded; assert 'chdb' not in sys.modules"
     assert python("-c", run).returncode == 0
     assert python("-m", "vigilo_exporter.cli", "--version").stdout.startswith("vigilo ")
+
+
+def test_a_narrow_terminal_folds_keys_and_cuts_no_figure(write_segments, call, home, python):
+    write_segments([call("m" * 60, duration_ms=12_345, **PRICED)])
+    in_a_terminal = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
+    command = (sys.executable, "-m", "vigilo_exporter.cli", "report", "--by", "model", "--home", home)
+    done = python("-c", in_a_terminal, *command, environ={"COLUMNS": "80", "NO_COLOR": "1"})
+    assert done.returncode == 0, done.stderr
+    table = done.stdout.replace("\r", "").split("\n", 1)[1]
+    assert max(map(len, re.sub(r"\x1b\[[0-9;]*m", "", table).splitlines())) <= 80
+    assert table.count("m") >= 60
+    assert "$0.0123  12,345  12,345" in table
