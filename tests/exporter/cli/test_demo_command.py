@@ -29,16 +29,24 @@ def test_shows_every_call_of_the_example_once(demo_report, home):
     done, report = demo_report(by="model,user,conversation,operation")
     assert report["totals"]["calls"] == 15
     assert report["totals"]["errors"] == 1
-    models = {row["model"]: row["calls"] for row in report["by"]["model"]}
+    models = {row["key"]: row["calls"] for row in report["by"]["model"]}
     assert models == {"gpt-4o-mini": 8, "text-embedding-3-small": 1, "claude-haiku-4-5": 3, "gemini-2.5-flash": 3}
-    conversations = {row["conversation"] for row in report["by"]["conversation"]}
+    conversations = {row["key"] for row in report["by"]["conversation"]}
     assert conversations >= {"parcel-1001", "refund-2002", "trip-3003"}
-    operations = {row["operation"]: row["calls"] for row in report["by"]["operation"]}
+    operations = {row["key"]: row["calls"] for row in report["by"]["operation"]}
     assert operations["support"] == 6
     assert len(report["by"]["user"]) == 2
     assert "not now: 500 from the provider" in done.stdout
     assert "Traceback" not in done.stderr
     assert str(home / "demo") in done.stdout
+
+
+def test_no_personal_data_of_the_example_is_stored(vigilo_command, home, ask):
+    assert vigilo_command("demo", "--home", home).returncode == 0
+    stored = json.dumps(ask("SELECT * FROM otel_traces", "SELECT * FROM otel_logs"))
+    assert "my order 1001 is late" in stored.lower()
+    found = [text for text in ("ada@", "grace@", "555-2671", "4111 1111", "4111111111111111") if text in stored]
+    assert found == []
 
 
 def test_a_second_demo_shows_the_same_numbers(demo_report):
