@@ -16,7 +16,7 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _NUMBERS = {  # ClickHouse's type -> code of the `array` module
     "Bool": "B",
@@ -106,10 +106,13 @@ def _array(element: _Codec) -> _Codec:
 def _map(key: _Codec, value: _Codec) -> _Codec:
     def write(values: Sequence[Any], parts: list[bytes]) -> None:
         parts.append(_packed("Q", accumulate(map(len, values))))
-        keys = tuple(chain.from_iterable(values))
-        if keys:
-            key.write(keys, parts)
-            value.write(tuple(chain.from_iterable(each.values() for each in values)), parts)
+        if not any(values):
+            return
+        if key.write is _write_low_cardinality:
+            _write_low_cardinality_keys(values, parts)
+        else:
+            key.write(tuple(chain.from_iterable(values)), parts)
+        value.write(tuple(chain.from_iterable(each.values() for each in values)), parts)
 
     return _Codec(key.prefix + value.prefix, write)
 
@@ -121,15 +124,25 @@ def _write_strings(values: Sequence[str], parts: list[bytes]) -> None:
 
 
 def _write_low_cardinality(values: Sequence[str], parts: list[bytes]) -> None:
+    index, code = _write_dictionary(values, parts)
+    parts += (_packed("Q", [len(values)]), _packed(code, map(index.__getitem__, values)))
+
+
+def _write_low_cardinality_keys(maps: Sequence[Mapping[str, Any]], parts: list[bytes]) -> None:
+    """The same for the keys of maps. Most maps of a batch have the same keys, which are looked up once."""
+    shapes = [tuple(keys) for keys in maps]
+    distinct = dict.fromkeys(shapes)
+    index, code = _write_dictionary(chain.from_iterable(distinct), parts)
+    indexes = {shape: _packed(code, map(index.__getitem__, shape)) for shape in distinct}
+    parts += (_packed("Q", [sum(map(len, shapes))]), *map(indexes.__getitem__, shapes))
+
+
+def _write_dictionary(values: Iterable[str], parts: list[bytes]) -> tuple[dict[str, int], str]:
+    """Writes the distinct values; gives the place of each, and the array code of such a place."""
     distinct = dict.fromkeys(values)
-    index = dict(zip(distinct, range(len(distinct)), strict=True))
     width = (len(distinct) > 1 << 8) + (len(distinct) > 1 << 16) + (len(distinct) > 1 << 32)
-    parts += (
-        _packed("Q", [_HAS_ADDITIONAL_KEYS | width, len(distinct)]),
-        b"".join(map(_framed, distinct)),
-        _packed("Q", [len(values)]),
-        _packed(_INDEX_CODES[width], map(index.__getitem__, values)),
-    )
+    parts += (_packed("Q", [_HAS_ADDITIONAL_KEYS | width, len(distinct)]), *map(_framed, distinct))
+    return dict(zip(distinct, range(len(distinct)), strict=True)), _INDEX_CODES[width]
 
 
 def _packed(code: str, numbers: Any) -> bytes:

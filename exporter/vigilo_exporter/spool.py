@@ -21,7 +21,7 @@ import zstandard
 FOLDER = "spool"
 SUFFIX = ".native.zst"
 TEMPORARY_SUFFIX = SUFFIX + ".tmp"
-_LEVEL = 1  # a higher one gains 3 % of size for twice the time
+_LEVEL = 1  # level 3 takes twice the time, and its segments of spans come out no smaller
 
 
 class _Writer:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from json import JSONEncoder
+from json.encoder import encode_basestring
 from typing import Any
 
 _json = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -23,10 +24,8 @@ def text(value: Any) -> str:
     """
     if isinstance(value, str):
         return str.__str__(value)  # of an enum's member its value
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
+    if isinstance(value, bool):
+        return _boolean(value)
     if isinstance(value, int):
         return int.__repr__(value)
     if isinstance(value, float):
@@ -48,7 +47,10 @@ def texts(attributes: Mapping[str, Any] | None) -> dict[str, str]:
         return {}
     # One copy is much cheaper than iterating the SDK's own mapping, which is written in Python.
     copied = attributes.copy() if hasattr(attributes, "copy") else dict(attributes)
-    return {key: value if value.__class__ is str else text(value) for key, value in copied.items()}
+    return {
+        key: value if value.__class__ is str else _WRITERS.get(value.__class__, text)(value)
+        for key, value in copied.items()
+    }
 
 
 def hex_trace_id(trace_id: int | None) -> str:
@@ -59,6 +61,21 @@ def hex_trace_id(trace_id: int | None) -> str:
 def hex_span_id(span_id: int | None) -> str:
     """16 digits, or nothing where there is no span."""
     return format(span_id, "016x") if span_id else ""
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _array(values: tuple[Any, ...]) -> str:
+    try:  # most are of strings, which need no walk
+        return f"[{','.join(map(encode_basestring, values))}]"
+    except TypeError:
+        return text(values)
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {int: int.__repr__, float: float.__repr__, bool: _boolean, tuple: _array}
+"""The same as :func:`text`, found without asking one type after the other."""
 
 
 def _plain(value: Any) -> Any:
