@@ -1,0 +1,87 @@
+"""Personal data of the demo's prompts is nowhere in the bytes that leave the app."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from vigilo_exporter.cli.demo import app_environment, providers
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = (ROOT / "examples" / "chat.py").read_text("utf-8")
+PATTERNS = {
+    "e-mail address": r"[\w.+-]+@[\w-]+\.[a-z]{2,}",
+    "card number": r"\b(?:\d{4}[ -]){3}\d{4}\b",
+    "phone number": r"\+\d[\d ()-]{8,}\d",
+}
+PERSONAL = {value for pattern in PATTERNS.values() for value in re.findall(pattern, EXAMPLE)}
+
+
+def fragments(value):
+    """What must not be found: the value, and what is left of it without its separators."""
+    digits = re.sub(r"\D", "", value)
+    return {value.encode(), value.partition("@")[0].encode() if "@" in value else digits.encode()}
+
+
+def found_in(data):
+    return {value for value in PERSONAL if any(fragment in data for fragment in fragments(value))}
+
+
+def decompressed(data):
+    return zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+
+
+def test_the_example_holds_personal_data_of_each_kind():
+    for kind, pattern in PATTERNS.items():
+        assert re.findall(pattern, EXAMPLE), kind
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory, otlp_http):
+    """The home of one run of the example, not read by anybody yet, and the bytes that the app sent by OTLP."""
+    home = tmp_path_factory.mktemp("privacy") / "home"
+    with providers(live=False) as variables:
+        environment = {
+            **app_environment(os.environ, home, live=False),
+            **variables,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": otlp_http.endpoint,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        }
+        environment.pop("VIGILO_RAISE_INTERNAL", None)
+        command = [Path(sys.executable).parent / "opentelemetry-instrument", sys.executable, ROOT / "examples/chat.py"]
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
+    return home, b"".join(body for _, body in otlp_http.received)
+
+
+def test_the_spool_holds_the_calls_and_nothing_personal(stored):
+    home, _ = stored
+    segments = sorted((home / "spool").iterdir())
+    plain = b"".join(decompressed(segment.read_bytes()) for segment in segments)
+    assert b"gpt-4o-mini" in plain
+    assert b"[EMAIL]" in plain
+    assert found_in(plain) == set()
+    assert found_in(b"".join(segment.read_bytes() for segment in segments)) == set()
+
+
+def test_otlp_carries_the_calls_and_nothing_personal(stored):
+    _, sent = stored
+    assert b"gpt-4o-mini" in sent
+    assert b"[EMAIL]" in sent
+    assert found_in(sent) == set()
+
+
+def test_the_database_holds_the_calls_and_nothing_personal(stored, road):
+    home, _ = stored
+    road.home = home
+    (tables,) = road.query("SELECT name FROM system.tables WHERE database = 'otel' AND engine != 'MaterializedView'")
+    text = str(road.query(*(f"SELECT * FROM otel.`{table['name']}`" for table in tables)))
+    assert "gpt-4o-mini" in text
+    assert "[EMAIL]" in text
+    assert found_in(text.encode()) == set()
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    assert found_in(b"".join(path.read_bytes() for path in files)) == set()
