@@ -21,13 +21,12 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "vigilo-otel"
 OK, NOTE, OFF, BROKEN = "ok", "note", "off", "broken"
+_DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 _CORE = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-instrumentation")
 _SDKS = {"openai": "vigilo_openai", "anthropic": "vigilo_anthropic", "google-genai": "vigilo_google"}
 _ENGINES = ("chdb-core-lite", "chdb-core", "chdb")
-_RIVALS = {  # entry points of other instrumentors that record the same calls
-    *("openai", "openai_v2", "anthropic", "google_genai", "google_generativeai"),
-    *("openinference_openai", "openinference_anthropic", "openinference_google_genai"),
-}
+# What other instrumentors of the same SDKs call their entry points; several distributions share a name.
+_RIVALS = frozenset({"openai", "openai_v2", "anthropic", "google_genai", "google_generativeai", "vertexai"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +89,19 @@ def wiring(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield _winner(kind, environ)
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         yield Finding("wiring", "OTEL_SDK_DISABLED", OFF, "it is true: OpenTelemetry records nothing")
-    disabled = {name.strip() for name in environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
-    names = {point.name for point in entry_points(group="opentelemetry_instrumentor")}
+    disabled = {name.strip() for name in environ.get(_DISABLED, "").split(",")}
+    points = entry_points(group="opentelemetry_instrumentor")
+    names = {point.name for point in points}
     for instrumentor in _SDKS.values():
         if disabled & {instrumentor, "*"}:
-            yield Finding("wiring", instrumentor, OFF, "named in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
+            yield Finding("wiring", instrumentor, OFF, f"named in {_DISABLED}")
         elif instrumentor in names:
             yield Finding("wiring", instrumentor, OK, "instrumentor found")
-    if rivals := sorted((_RIVALS & names) - disabled):
-        detail = "records the same calls: uninstall it, or name it in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
-        yield from (Finding("wiring", rival, NOTE, detail) for rival in rivals)
+    for point in points:
+        if point.name.replace("-", "_") in _RIVALS and not disabled & {point.name, "*"}:
+            owner = point.dist.name if point.dist else point.value
+            detail = f"{owner} records the same calls: uninstall it, or name {point.name} in {_DISABLED}"
+            yield Finding("wiring", point.name, NOTE, detail)
 
 
 def destinations(environ: Mapping[str, str]) -> Iterator[Finding]:

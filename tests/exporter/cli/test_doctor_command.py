@@ -93,6 +93,25 @@ def test_a_key_that_others_can_read_is_noted(doctor, home):
     assert doctor()[1]["user id key"]["state"] == "ok"
 
 
+def test_rivals_are_named(python, home, tmp_path):
+    metadata = tmp_path / "site" / "rival-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: rival\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[opentelemetry_distro]\nrival = rival:Distro\n[opentelemetry_instrumentor]\nopenai = rival:Instrumentor\n"
+    )
+    run = f"import sys; sys.path.insert(0, {str(metadata.parent)!r}); from vigilo_exporter.cli import main; main()"
+    arguments = ("-c", run, "doctor", "--format", "json", "--home", home)
+    found = {each["name"]: each for each in json.loads(python(*arguments).stdout)["findings"]}
+    assert found["openai"]["detail"].startswith("rival records the same calls: uninstall it, or name openai in OTEL_")
+    assert found["distro"]["state"] == "note"
+    assert "rival" in found["distro"]["detail"]
+    chosen = {"OTEL_PYTHON_DISTRO": "vigilo", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "openai"}
+    document = json.loads(python(*arguments, environ=chosen).stdout)
+    assert "records the same calls" not in json.dumps(document)
+    assert "rival is loaded" not in json.dumps(document)
+
+
 def test_text_names_each_part(vigilo_command):
     done = vigilo_command("doctor")
     assert done.returncode == 0
