@@ -1,0 +1,73 @@
+"""Masks and shortens one text, so that no value shows at the edge."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from vigilo.errors import report_internal
+from vigilo.policy.mask.blobs import window
+from vigilo.policy.mask.spans import REDACTED
+from vigilo.policy.mask.text import find_spans, without_surrogates
+
+LOOK_AHEAD_CHARS = 512
+"""Longer than any value that is masked: one that begins before the edge is seen whole, and so recognised."""
+
+_REMEMBERED_MAX_CHARS = 4096
+
+
+def mask_clip(text: str, max_chars: int, context: str = "") -> str:
+    """The first ``max_chars`` characters of a text, masked, then ``…[+n chars]`` for what is left out.
+
+    Masking comes first, with a look beyond the edge, and nothing from beyond the edge is ever shown: neither half a
+    value at the edge, nor one that moved up because tags are shorter than what they stand for. Reads no more of a long
+    text than it needs. Never raises: what cannot be masked becomes ``[REDACTED]``.
+
+    Args:
+        text: the text.
+        max_chars: the most characters kept, tags included, the note on what is left out not.
+        context: what stands before the text, such as the key of a JSON value.
+    """
+    try:
+        if len(text) <= _REMEMBERED_MAX_CHARS:
+            return _remembered(text, max_chars, context)
+        return _mask_clip(text, max_chars, context)
+    except Exception as error:  # noqa: BLE001 - fails closed
+        report_internal("masking a text", error)
+        return REDACTED
+
+
+def _mask_clip(text: str, max_chars: int, context: str) -> str:
+    seen, steps = window(text, max_chars + LOOK_AHEAD_CHARS)
+    whole = steps[-1][1] == len(text)
+    shown, end = _masked_until(without_surrogates(seen), max_chars, context)
+    if whole and end == len(seen):
+        return shown
+    return f"{shown}…[+{len(text) - _source(steps, end)} chars]"
+
+
+# A conversation is sent again with each turn, so most texts come many times.
+_remembered = lru_cache(maxsize=512)(_mask_clip)
+
+
+def _masked_until(text: str, max_chars: int, context: str) -> tuple[str, int]:
+    """What of ``text[:max_chars]`` is shown, in at most ``max_chars`` characters, and where in the text that ends."""
+    pieces, length, done = [], 0, 0
+    for span in find_spans(text, context):
+        if span.start >= max_chars:
+            break
+        between = text[done : span.start]
+        if length + len(between) + len(span.tag) > max_chars:
+            kept = between[: max_chars - length]
+            return "".join([*pieces, kept]), done + len(kept)
+        pieces += (between, span.tag)
+        length += len(between) + len(span.tag)
+        done = span.end
+    rest = text[done:max_chars][: max_chars - length]
+    pieces.append(rest)
+    return "".join(pieces), done + len(rest)
+
+
+def _source(steps: list[tuple[int, int]], end: int) -> int:
+    """The position in the whole text of a position in its window."""
+    seen, source = max(step for step in steps if step[0] <= end)
+    return source + end - seen

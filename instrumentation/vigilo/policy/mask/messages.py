@@ -1,0 +1,164 @@
+"""Masks messages value by value, so that their JSON stays JSON and roles, types and ids stay what they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vigilo.errors import report_internal
+from vigilo.policy.mask.clip import mask_clip
+from vigilo.policy.mask.spans import REDACTED
+from vigilo.policy.mask.text import without_surrogates
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MAX_DEPTH = 24
+MAX_VALUES = 20_000
+MAX_TOTAL_CHARS = 262_144
+MAX_INNER_JSON_CHARS = 262_144
+
+_STRUCTURE = frozenset(
+    {"role", "type", "id", "name", "call_id", "tool_call_id", "finish_reason", "mime_type", "modality", "file_id"}
+)
+_IDENTIFIER = re.compile(r"[A-Za-z_][\w.:/+-]{0,127}", re.ASCII)
+_MIN_NUMBER = 1_000_000  # the least that can be a phone number
+_SCALARS = (bool, type(None))
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What may still be kept of one value: a bound on work and on the size of an attribute."""
+
+    values: int = MAX_VALUES
+    chars: int = MAX_TOTAL_CHARS
+
+    def spent(self) -> bool:
+        return self.values <= 0 or self.chars <= 0
+
+
+def mask_json(value: Any, max_chars: int) -> Any:
+    """A JSON value with every text in it masked and cut to ``max_chars``, keys of objects included.
+
+    A text that is itself a JSON object or array, such as the arguments of a tool call, is masked value by value and
+    stays JSON. Numbers are read as they would be written; bytes become ``[BYTES n]``. The roles, types, names and ids
+    of messages and their parts stay. What lies deeper than ``MAX_DEPTH``, or beyond ``MAX_VALUES`` or
+    ``MAX_TOTAL_CHARS``, is left out with a note. Never raises: what cannot be masked becomes ``[REDACTED]``.
+    """
+    try:
+        return _masked(value, max_chars, _Budget(), structural=True)
+    except Exception as error:  # noqa: BLE001 - fails closed
+        report_internal("masking messages", error)
+        return REDACTED
+
+
+def messages_json(messages: Sequence[Mapping[str, Any]], *, content: str, max_chars: int) -> str:
+    """Messages, or parts of one, as compact JSON for an attribute.
+
+    Args:
+        messages: oldest first, in the conventions' form.
+        content: ``masked``, or ``full``: as they are, neither masked nor cut.
+        max_chars: the most characters kept of each text when masked.
+    """
+    try:
+        if content == "full":
+            return without_surrogates(_dumped(list(messages)))
+        budget, kept = _Budget(), []
+        # The newest messages say most, so it is the oldest that give way when all are too much.
+        for message in reversed(messages):
+            if budget.spent():
+                break
+            kept.append(_masked(message, max_chars, budget, structural=True))
+        if left_out := len(messages) - len(kept):
+            kept.append({"role": "system", "parts": [{"type": "text", "content": f"…[+{left_out} messages]"}]})
+        return _dumped(kept[::-1])
+    except Exception as error:  # noqa: BLE001 - fails closed
+        report_internal("masking messages", error)
+        return json.dumps(REDACTED)
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_not_json)
+
+
+def _not_json(value: Any) -> str:
+    """What stands for a value that JSON does not know. Its text is not taken: who knows what an object prints."""
+    return f"[BYTES {len(value)}]" if isinstance(value, (bytes, bytearray, memoryview)) else f"[{type(value).__name__}]"
+
+
+def _masked(value: Any, max_chars: int, budget: _Budget, *, structural: bool, key: str = "", depth: int = 0) -> Any:
+    budget.values -= 1
+    if isinstance(value, str):
+        masked = _masked_text(value, max_chars, budget, key, depth)
+        budget.chars -= len(masked)
+        return masked
+    if isinstance(value, _SCALARS):
+        return value
+    if isinstance(value, (int, float)):
+        return _masked_number(value, key)
+    if depth >= MAX_DEPTH or budget.spent():
+        return "…"
+    if isinstance(value, dict):
+        return _masked_object(value, max_chars, budget, structural, depth)
+    if isinstance(value, (list, tuple)):
+        items = []
+        for item in value:
+            if budget.spent():
+                items.append(f"…[+{len(value) - len(items)} items]")
+                break
+            items.append(_masked(item, max_chars, budget, structural=structural, key=key, depth=depth + 1))
+        return items
+    return _not_json(value)
+
+
+def _masked_object(value: dict[Any, Any], max_chars: int, budget: _Budget, structural: bool, depth: int) -> Any:
+    masked: dict[str, Any] = {}
+    for raw_key, item in value.items():
+        if budget.spent():
+            masked["…"] = f"[+{len(value) - len(masked)} items]"
+            break
+        key = str(raw_key) if isinstance(raw_key, (str, int, float)) else _not_json(raw_key)
+        if structural and key in _STRUCTURE and isinstance(item, str) and _IDENTIFIER.fullmatch(item):
+            masked[key] = item
+            continue
+        shown = _distinct(mask_clip(key, max_chars), masked)
+        budget.chars -= len(shown)
+        # Only messages and their parts have a structure of ours: what lies in arguments or answers is the app's.
+        inside = structural and key == "parts"
+        masked[shown] = _masked(item, max_chars, budget, structural=inside, key=key, depth=depth + 1)
+    return masked
+
+
+def _distinct(key: str, taken: dict[str, Any]) -> str:
+    """Two keys that are masked alike must not swallow each other's values."""
+    if key not in taken:
+        return key
+    return next(f"{key} {number}" for number in range(2, len(taken) + 3) if f"{key} {number}" not in taken)
+
+
+def _masked_text(text: str, max_chars: int, budget: _Budget, key: str, depth: int) -> str:
+    if text[:1] in ("{", "[") and len(text) <= MAX_INNER_JSON_CHARS and depth < MAX_DEPTH:
+        try:
+            inner = json.loads(text)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            return _dumped(_masked(inner, max_chars, budget, structural=False, key=key, depth=depth + 1))
+    if budget.chars <= 0:
+        return f"…[+{len(text)} chars]"
+    return mask_clip(text, max_chars, _context(key))
+
+
+def _masked_number(value: float, key: str) -> Any:
+    if -_MIN_NUMBER < value < _MIN_NUMBER:
+        return value
+    written = repr(value)
+    masked = mask_clip(written, len(written) + 16, _context(key))
+    return value if masked == written else masked
+
+
+def _context(key: str) -> str:
+    """The key before its value: ``phone`` makes a phone number of bare digits, as it would in running text."""
+    return f"{key[-40:]}: " if key else ""

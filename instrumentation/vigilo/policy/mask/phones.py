@@ -1,0 +1,108 @@
+"""Finds phone numbers: by how they are written, or by the word before them.
+
+Digits alone say little: ten of them are an order number as often as a phone number. So a number counts when it is
+written like a phone number of some country, or, written otherwise, when a word such as "call" stands before it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vigilo.policy.mask.spans import BLANK, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DASH = r"\-\u2010-\u2014"
+_GAP = rf"[ \u00a0\u2009.{_DASH}]"
+# A look-behind in front would switch off the search for first characters: after the first one it costs a third.
+_START = re.compile(rf"[+(0-9](?<![0-9A-Za-z_.$€£#+({_DASH}].)")
+# Not into a word, nor on through `-` or `.`; an extension may follow (`x12`).
+_END = rf"(?![0-9A-WYZa-wyz_]|[.{_DASH}][0-9A-Za-z])"
+_NORTH_AMERICAN = re.compile(
+    rf"(?:\+?1{_GAP}{{0,2}})?(?:\([2-9][0-9]{{2}}\)|[2-9][0-9]{{2}}){_GAP}{{0,2}}[2-9][0-9]{{2}}{_GAP}[0-9]{{4}}{_END}"
+)
+_INTERNATIONAL = re.compile(rf"(?:\+|00)[0-9](?:[ \u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{7,16}}{_END}")
+_NATIONAL = re.compile(rf"\(?0[0-9]{{1,4}}\)?(?:[ \u00a0\u2009./{_DASH}]{{1,2}}[0-9]{{2,8}}){{1,5}}{_END}")
+_OTHER_COUNTRIES = re.compile(
+    rf"(?:\([0-9]{{2}}\) ?[0-9]{{4,5}}[- ][0-9]{{4}}"  # Brazil
+    rf"|[0-9]{{5}} [0-9]{{5}}"  # India
+    rf"|1[0-9]{{2}}-[0-9]{{4}}-[0-9]{{4}}"  # China
+    rf"|8 \([0-9]{{3}}\) [0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}"  # Russia
+    rf"|[6-9][0-9]{{2}} [0-9]{{3}} [0-9]{{3}}){_END}"  # Spain
+)
+_ANY = re.compile(rf"[+(]?\(?[0-9](?:[ \t\u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{6,14}}{_END}")
+_EXTENSION = re.compile(r"(?i)\s{0,2}(?:ext\.?|x|extension)\s{0,2}[0-9]{1,6}\b")
+_PHONE_WORD = re.compile(
+    r"(?i)(?:phone|call(?:ing|ed)?|mobile|cell|tel|fax|whats ?app|sms|text me|dial|ring|contact|reach|number is"
+    rf"|telefon|handy|tél|móvil|celular|电话|手机)[^\n0-9{BLANK}]{{0,24}}$"
+)
+_OTHER_WORD = re.compile(
+    r"(?i)(?:order|invoice|ref(?:erence)?|ticket|case|account|id|isbn|tracking|trace|sku|serial|no|nr|version|ts"
+    r"|time(?:stamp)?)[\s:#.=\"']{0,4}$"
+)
+_DATE = re.compile(
+    r"(?:19|20)[0-9]{2}[-./](?:0?[1-9]|1[0-2])[-./](?:0?[1-9]|[12][0-9]|3[01])\b"
+    r"|(?:0?[1-9]|[12][0-9]|3[01])[-./](?:0?[1-9]|[12][0-9]|3[01])[-./](?:19|20)[0-9]{2}\b"
+)
+_CONTEXT_CHARS = 48
+
+
+def find_phones(text: str, context: str = "") -> Iterator[Span]:
+    """Phone numbers in order.
+
+    Args:
+        text: where to look; numbers of other kinds are blanked out before.
+        context: what stands before the text, such as the key of a JSON value.
+    """
+    pos = 0
+    while (start := _START.search(text, pos)) is not None:
+        begin = start.start()
+        before = text[max(0, begin - _CONTEXT_CHARS) : begin]
+        if begin < _CONTEXT_CHARS:
+            before = context + before
+        end = _phone_end(text, begin, before)
+        if end is None:
+            pos = begin + 1
+            continue
+        extension = _EXTENSION.match(text, end)
+        pos = extension.end() if extension else end
+        yield Span(begin, pos, "[PHONE]")
+
+
+def _phone_end(text: str, begin: int, before: str) -> int | None:
+    """Where the phone number that begins at ``begin`` ends; None when there is none."""
+    shaped = _shaped(text, begin)
+    found = shaped or _ANY.match(text, begin)
+    if found is None:
+        return None
+    value = found[0]
+    digits = sum(char.isdigit() for char in value)
+    if shaped is not None and value[0] == "+":
+        return found.end()
+    if _DATE.search(value):
+        return None
+    plain = digits == len(value)
+    other = _OTHER_WORD.search(before)
+    if shaped is not None and (not other or "(" in value or "-" in value):
+        return found.end()
+    told = (9 <= digits <= 12 or (digits in (7, 8) and not plain)) and value[0] != "+" and _PHONE_WORD.search(before)
+    return found.end() if told and not (plain and other) else None
+
+
+def _shaped(text: str, begin: int) -> re.Match[str] | None:
+    """A number written as phone numbers are somewhere."""
+    found = _NORTH_AMERICAN.match(text, begin)
+    if found is not None:
+        return found
+    found = _INTERNATIONAL.match(text, begin)
+    if found is not None:
+        digits = sum(char.isdigit() for char in found[0])
+        if found[0][0] == "+":
+            return found if digits <= 15 and found[0][1] != "0" else None
+        return found if 10 <= digits <= 17 and any(char in " -." for char in found[0]) else None
+    found = _NATIONAL.match(text, begin)
+    if found is not None and 9 <= sum(char.isdigit() for char in found[0]) <= 12:
+        return found
+    return _OTHER_COUNTRIES.match(text, begin)
