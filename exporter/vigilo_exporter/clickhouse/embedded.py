@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from vigilo.errors import StoreError
 from vigilo_exporter.clickhouse.engine import Engine, storable_path
 from vigilo_exporter.clickhouse.ingest import Ingest, Ingested
 from vigilo_exporter.clickhouse.lock import owner_lock
@@ -53,9 +54,16 @@ class EmbeddedStore:
                 engine.close()
 
     def ingest(self) -> Ingested:
-        """Takes in what the spool holds now; also kept in ``ingested``."""
-        self._spool.sweep_temporary()
-        self.ingested = Ingest(self._engine, self._spool.folder).run()
+        """Takes in what the spool holds now; also kept in ``ingested``.
+
+        Raises:
+            StoreError: the disk or the engine refuses; what was not taken in stays in the spool.
+        """
+        try:
+            self._spool.sweep_temporary()
+            self.ingested = Ingest(self._engine, self._spool.folder).run()
+        except OSError as error:
+            raise StoreError(f"cannot take in the segments in {self._spool.folder}: {error}") from None
         return self.ingested
 
     def query(self, sql: str, parameters: Mapping[str, str | int | float] | None = None) -> list[dict[str, Any]]:

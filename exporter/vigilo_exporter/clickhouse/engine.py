@@ -55,14 +55,15 @@ class Engine:
         """
         connect = _chdb_connect()
         path = storable_path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         options = "&".join(f"{name}={value}" for name, value in STARTUP.items())
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             self._writer = connect(f"{path}?{options}")
             self._writer.query(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
             self._reader = connect(f"{path}?{options}")
-        except RuntimeError as error:
-            raise StoreError(f"cannot open the database in {folder}: {_engine_error(error)}") from None
+        except (OSError, RuntimeError) as error:
+            reason = _engine_error(error) if isinstance(error, RuntimeError) else error
+            raise StoreError(f"cannot open the database in {folder}: {reason}") from None
         for statement in SESSION:
             self.execute(statement)
         for statement in (*SESSION, *READING):

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -192,8 +193,9 @@ class Ingest:
     def _set_aside(self, name: str) -> None:
         folder = self._spool / QUARANTINE
         folder.mkdir(exist_ok=True)
-        (self._spool / name).replace(folder / name)
-        self._quarantined.append(name)
+        with suppress(FileNotFoundError):  # somebody deleted it meanwhile
+            (self._spool / name).replace(folder / name)
+            self._quarantined.append(name)
 
 
 def _column_list(table: str) -> str:

@@ -81,6 +81,23 @@ def test_unreadable_segments_are_set_aside_and_the_others_go_in(home, write_segm
     assert {path.name for path in (home / "spool" / QUARANTINE).iterdir()} == bad
 
 
+def test_a_spool_that_cannot_be_read_is_told_of_without_a_traceback(home, write_segments, llm_span, vigilo_command):
+    write_segments([llm_span()])
+    (home / "spool" / "2.manifest").mkdir()
+    done = vigilo_command("report")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"vigilo: cannot take in the segments in {home}/spool: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_database_that_is_damaged_is_told_of_without_a_traceback(home, vigilo_command):
+    home.mkdir()
+    (home / "db").write_text("not a folder")
+    done = vigilo_command("report")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"vigilo: cannot open the database in {home}/db: ")
+
+
 def test_what_is_being_written_is_left_alone(home, write_segments, ask, llm_span):
     (path,) = write_segments([llm_span()])
     temporary = path.rename(path.with_name(path.name + ".tmp"))
