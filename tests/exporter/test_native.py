@@ -125,12 +125,13 @@ def test_blocks_can_follow_each_other_with_dictionaries_of_their_own(read):
     assert rows == [["a", {"k": "1"}], ["b", {"l": "2"}], ["c", {"m": "3"}]]
 
 
-@pytest.mark.parametrize("distinct", [1, 255, 256, 257, 300, 65_536, 65_537, 70_000])
-def test_dictionaries_of_any_size_are_read_back(read, distinct):
-    words = [f"w{number}" for number in range(distinct)] + ["w0", f"w{distinct - 1}"]
-    maps = [{word: "v"} for word in words]
-    [(_, rows)] = read(native.block([("w", "LowCardinality(String)"), ("m", ATTRIBUTES)], [words, maps]))
-    assert rows == [[word, {word: "v"}] for word in words]
+def test_dictionaries_of_any_size_are_read_back(read):
+    sizes = (1, 255, 256, 257, 300, 65_536, 65_537, 70_000)
+    columns = [("w", "LowCardinality(String)"), ("m", ATTRIBUTES)]
+    cases = [[f"w{number}" for number in range(size)] + ["w0", f"w{size - 1}"] for size in sizes]
+    answers = read(*(native.block(columns, [words, [{word: "v"} for word in words]]) for words in cases))
+    for words, (_, rows) in zip(cases, answers, strict=True):
+        assert rows == [[word, {word: "v"}] for word in words]
 
 
 def test_strings_of_any_length_keep_embedded_nuls(read):
