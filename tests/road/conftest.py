@@ -131,7 +131,7 @@ class OtlpServer:
         self._server.server_close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def otlp_http():
     server = OtlpServer()
     yield server

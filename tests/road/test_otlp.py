@@ -94,7 +94,6 @@ def test_over_grpc_the_receiver_gets_what_the_store_gets(road, server, otlp_grpc
 
 
 def test_otlp_alone_leaves_the_home_alone(road, server, otlp_http):
-    otlp_http.received.clear()
     road.run(
         CHATS,
         OTEL_TRACES_EXPORTER="otlp",
@@ -109,7 +108,6 @@ def test_otlp_alone_leaves_the_home_alone(road, server, otlp_http):
 
 
 def test_an_endpoint_without_exporters_sends_to_both(road, server, otlp_http):
-    otlp_http.received.clear()
     road.run(
         CHATS,
         OTEL_EXPORTER_OTLP_ENDPOINT=otlp_http.endpoint,

@@ -65,4 +65,5 @@ def migrate(engine: Engine) -> None:
             continue
         for statement in file.statements:
             engine.execute(statement)
-        engine.execute(f"INSERT INTO schema_version (Version, Name) VALUES ({file.version}, '{file.name}')")  # noqa: S608 - names of ours
+        # SELECT, not VALUES: the engine looks for VALUES also on standard input, and fails where that is a pipe.
+        engine.execute(f"INSERT INTO schema_version (Version, Name) SELECT {file.version}, '{file.name}'")  # noqa: S608 - names of ours

@@ -115,6 +115,11 @@ def test_an_empty_store_says_what_to_run(vigilo_command):
     assert json.loads(vigilo_command("report", "--format", "json").stdout)["totals"]["cost_usd"] is None
 
 
+def test_a_first_report_works_in_a_pipe(python, home):
+    done = python("-m", "vigilo_exporter.cli", "report", stdin="piped\n", environ={"VIGILO_HOME": str(home)})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_calls_that_are_all_older_are_pointed_at(write_segments, call, vigilo_command):
     write_segments([call("gpt-5", minutes_ago=60 * 24 * 3 + 30)])
     done = vigilo_command("report")
