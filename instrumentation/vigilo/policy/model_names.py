@@ -33,8 +33,8 @@ def table_provider(provider: str) -> str:
 def candidates(model: str) -> Iterator[str]:
     """Names under which a model may be in the price table, the given one first.
 
-    A fine-tuned model (``ft:gpt-4o-mini-2024-07-18:org::id``) falls back to the model that it was made from, a resource
-    (``models/gemini-2.5-pro``) to its last part.
+    A fine-tuned model (``ft:gpt-4o-mini-2024-07-18:org::id``) falls back to the model that it was made from, where the
+    table has no price for it; a resource (``models/gemini-2.5-pro``) to its last part.
     """
     name = model.strip().lower()
     yield name

@@ -43,7 +43,8 @@ def price(
 
     Args:
         provider: in the words of OpenTelemetry (``gcp.gemini``) or plain (``google``).
-        model: as asked for or as answered; fine-tuned models are priced like the model they were made from.
+        model: as asked for or as answered; a fine-tuned model without a price of its own is priced like the one it was
+            made from.
         usage: token counts by the field names of ``vigilo.capture.call.Usage``. ``input_tokens`` and
             ``output_tokens`` are totals that contain cached, audio and reasoning tokens.
         service_tier: as the provider reports it: ``standard``, ``batch``, ``priority``, ``flex``. A model without

@@ -35,8 +35,8 @@ _EXACT = Context(prec=200)
 class Tier:
     """What each token adds to the price when the input has more than ``above`` tokens.
 
-    A part adds what it costs beyond the tokens that it lies in: with input at 10 and cache reads at 4, ``cache_read`` is
-    -6. So the price is one sum of products. All numbers are in the unit of the card.
+    A part adds what it costs beyond the tokens that it lies in: with input at 10 and cache reads at 4, ``cache_read``
+    is -6. So the price is one sum of products. All numbers are in the unit of the card.
     """
 
     above: int

@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SEPARATOR = r"[ \u00a0\u2009.\-\u2010-\u2014]"
-# Each shape is tried at each group of digits, so that a number before a card does not shift it out of sight.
+_HINT = re.compile(rf"[0-9]{{4}}{_SEPARATOR}?[0-9]{{4,6}}{_SEPARATOR}?[0-9]{{4}}")
+# Each shape is tried at each group of digits, so that a number before a card does not shift it out of sight. A fifth
+# group may belong to a card of 19 digits, or follow one of 16. Digits after a point are a fraction's.
 _SHAPE = re.compile(
-    rf"(?<![0-9A-Za-z_])(?<![0-9][.\-])(?=("
-    rf"[0-9]{{4}}({_SEPARATOR}?)[0-9]{{4}}\2[0-9]{{4}}\2[0-9]{{1,7}}(?:\2[0-9]{{1,3}})?"
-    rf"|[0-9]{{4}}({_SEPARATOR})[0-9]{{6}}\3[0-9]{{4,5}}"
-    rf"|[0-9]{{12,19}}"
-    rf")(?![0-9A-Za-z_]|[.\-][0-9]))"
+    rf"(?<![0-9A-Za-z_])(?<![0-9]\.)(?=("
+    rf"[0-9]{{4}}({_SEPARATOR}?)[0-9]{{4}}\2[0-9]{{4}}\2[0-9]{{1,7}}(?![0-9A-Za-z_])"
+    rf"|[0-9]{{4}}({_SEPARATOR})[0-9]{{6}}\3[0-9]{{4,5}}(?![0-9A-Za-z_])"
+    rf"|[0-9]{{12,19}}(?![0-9A-Za-z_])"
+    rf")({_SEPARATOR}[0-9]{{1,3}}(?![0-9A-Za-z_]))?)"
 )
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
@@ -25,15 +27,33 @@ _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
 def find_cards(text: str) -> Iterator[Span]:
-    """Card numbers in order."""
-    done = 0
+    """Card numbers in order; where digits can be read as several that overlap, all of them as one."""
+    if _HINT.search(text) is None:
+        return
+    start, end = 0, -1
     for found in _SHAPE.finditer(text):
-        if found.start() < done:
+        last = _card_end(text, found)
+        if last is None:
             continue
-        digits = _NOT_DIGITS.sub("", found[1])
-        if is_issued(digits) and has_check_digit(digits):
-            done = found.end(1)
-            yield Span(found.start(), done, "[CARD]")
+        if found.start() >= end:
+            if end > 0:
+                yield Span(start, end, "[CARD]")
+            start = found.start()
+        end = max(end, last)
+    if end > 0:
+        yield Span(start, end, "[CARD]")
+
+
+def _card_end(text: str, found: re.Match[str]) -> int | None:
+    """Where the card number that begins at a place of the right shape ends; None when there is none."""
+    start = found.start()
+    if text[max(0, start - 1) : start] == "-" and text[max(0, start - 2) : start - 1].isdigit() and found[2] != "-":
+        return None  # the end of something else that is written with dashes
+    for end in (found.end(1), found.end(4)):
+        digits = _NOT_DIGITS.sub("", text[start:end]) if end > 0 else ""
+        if digits and is_issued(digits) and has_check_digit(digits):
+            return end
+    return None
 
 
 def has_check_digit(digits: str) -> bool:

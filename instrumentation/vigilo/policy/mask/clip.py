@@ -51,7 +51,8 @@ _remembered = lru_cache(maxsize=512)(_mask_clip)
 
 def _masked_until(text: str, max_chars: int, context: str) -> tuple[str, int]:
     """What of ``text[:max_chars]`` is shown, in at most ``max_chars`` characters, and where in the text that ends."""
-    pieces, length, done = [], 0, 0
+    pieces: list[str] = []
+    length = done = 0
     for span in find_spans(text, context):
         if span.start >= max_chars:
             break

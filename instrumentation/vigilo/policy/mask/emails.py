@@ -23,7 +23,7 @@ _DOMAIN = re.compile(
 )
 _FIRST_CJK = "\u2e80"
 # `jane [at] example [dot] com`, `jane(at)example.com`, `jane at example dot com`
-_SPELLED_HINT = re.compile(r"(?i)[\[({<] ?(?:at|dot) ?[\])}>]| dot ")
+_SPELLED_HINTS = ("(at)", "[at]", "{at}", "<at>", "( at )", "[ at ]", "(AT)", "[AT]", " dot ", " DOT ")
 _SPELLED = re.compile(
     r"(?i)(?<![\w.+-])[a-z0-9][a-z0-9._+-]{0,63}(?: ?[\[({<] ?at ?[\])}>] ?| at )"
     r"[a-z0-9-]{1,63}(?:(?: ?[\[({<] ?dot ?[\])}>] ?| dot |\.)[a-z0-9-]{2,63}){0,3}"
@@ -37,25 +37,25 @@ def find_emails(text: str) -> Iterator[Span]:
     if "@" in text or "\uff20" in text or "%40" in text or "u0040" in text:
         done = 0
         for at in _AT.finditer(text):
-            span = _around(text, *at.span())
-            if span is not None and span.start >= done:
+            span = _around(text, *at.span(), done) if at.start() >= done else None
+            if span is not None:
                 done = span.end
                 yield span
 
 
 def find_spelled_emails(text: str) -> Iterator[Span]:
     """Addresses written for humans only: ``jane (at) example (dot) com``."""
-    if _SPELLED_HINT.search(text):
+    if any(hint in text for hint in _SPELLED_HINTS):
         for found in _SPELLED.finditer(text):
             yield Span(*found.span(), "[EMAIL]")
 
 
-def _around(text: str, start: int, end: int) -> Span | None:
-    """The address around the ``@`` at ``text[start:end]``."""
+def _around(text: str, start: int, end: int, done: int) -> Span | None:
+    """The address around the ``@`` at ``text[start:end]``; what lies before ``done`` belongs to another."""
     domain = _DOMAIN.match(text, end, end + _DOMAIN_MAX_CHARS)
     if domain is None:
         return None
-    before = text[max(0, start - _LOCAL_MAX_CHARS) : start]
+    before = text[max(done, start - _LOCAL_MAX_CHARS) : start]
     if before.endswith('"'):  # "jane doe"@example.com
         opening = before.rfind('"', 0, -1)
         local = before[opening:] if opening >= 0 else ""

@@ -19,6 +19,7 @@ MAX_DEPTH = 24
 MAX_VALUES = 20_000
 MAX_TOTAL_CHARS = 262_144
 MAX_INNER_JSON_CHARS = 262_144
+MAX_KEY_CHARS = 128
 
 _STRUCTURE = frozenset(
     {"role", "type", "id", "name", "call_id", "tool_call_id", "finish_reason", "mime_type", "modality", "file_id"}
@@ -103,7 +104,7 @@ def _masked(value: Any, max_chars: int, budget: _Budget, *, structural: bool, ke
     if isinstance(value, dict):
         return _masked_object(value, max_chars, budget, structural, depth)
     if isinstance(value, (list, tuple)):
-        items = []
+        items: list[Any] = []
         for item in value:
             if budget.spent():
                 items.append(f"…[+{len(value) - len(items)} items]")
@@ -123,7 +124,7 @@ def _masked_object(value: dict[Any, Any], max_chars: int, budget: _Budget, struc
         if structural and key in _STRUCTURE and isinstance(item, str) and _IDENTIFIER.fullmatch(item):
             masked[key] = item
             continue
-        shown = _distinct(mask_clip(key, max_chars), masked)
+        shown = _distinct(mask_clip(key, MAX_KEY_CHARS), masked)
         budget.chars -= len(shown)
         # Only messages and their parts have a structure of ours: what lies in arguments or answers is the app's.
         inside = structural and key == "parts"

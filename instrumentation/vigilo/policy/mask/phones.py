@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 _DASH = r"\-\u2010-\u2014"
 _GAP = rf"[ \u00a0\u2009.{_DASH}]"
-# A look-behind in front would switch off the search for first characters: after the first one it costs a third.
-_START = re.compile(rf"[+(0-9](?<![0-9A-Za-z_.$€£#+({_DASH}].)")
-# Not into a word, nor on through `-` or `.`; an extension may follow (`x12`).
-_END = rf"(?![0-9A-WYZa-wyz_]|[.{_DASH}][0-9A-Za-z])"
+_SIX_MORE = rf"(?=\(?[0-9]?(?:[ \t\u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{6}})"
+# A look-behind in front would switch off the search for first characters.
+_START = re.compile(rf"[+(0-9](?<![0-9A-Za-z_.$€£#+({_DASH}].){_SIX_MORE}")
+_START_AFTER_PHONE = re.compile(rf"[+(]{_SIX_MORE}")
+_AFTER = r"[ (\-]{0,2}(?:office|fax|mobile|cell|home|work|desk|phone|tel)\b"
+# Not into a word, nor on through `-` or `.`; an extension may follow (`x12`), or what the number is for (`-Office`).
+_END = rf"(?:(?![0-9A-WYZa-wyz_]|[.{_DASH}][0-9A-Za-z])|(?=(?i:{_AFTER})))"
 _NORTH_AMERICAN = re.compile(
     rf"(?:\+?1{_GAP}{{0,2}})?(?:\([2-9][0-9]{{2}}\)|[2-9][0-9]{{2}}){_GAP}{{0,2}}[2-9][0-9]{{2}}{_GAP}[0-9]{{4}}{_END}"
 )
@@ -35,13 +38,16 @@ _OTHER_COUNTRIES = re.compile(
 _ANY = re.compile(rf"[+(]?\(?[0-9](?:[ \t\u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{6,14}}{_END}")
 _EXTENSION = re.compile(r"(?i)\s{0,2}(?:ext\.?|x|extension)\s{0,2}[0-9]{1,6}\b")
 _PHONE_WORD = re.compile(
-    r"(?i)(?:phone|call(?:ing|ed)?|mobile|cell|tel|fax|whats ?app|sms|text me|dial|ring|contact|reach|number is"
+    r"(?i)(?:phone|call(?:ing|ed)?|mobile|cell|tel|fax|whats ?app|sms|text me|dial|ring|contact|reach"
+    r"|(?<!security )(?<!licence )(?<!license )number is"
     rf"|telefon|handy|tél|móvil|celular|电话|手机)[^\n0-9{BLANK}]{{0,24}}$"
 )
 _OTHER_WORD = re.compile(
     r"(?i)(?:order|invoice|ref(?:erence)?|ticket|case|account|id|isbn|tracking|trace|sku|serial|no|nr|version|ts"
     r"|time(?:stamp)?)[\s:#.=\"']{0,4}$"
 )
+_WORD_AFTER = re.compile(rf"(?i){_AFTER}")
+_SOCIAL_SECURITY = re.compile(r"[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}")
 _DATE = re.compile(
     r"(?:19|20)[0-9]{2}[-./](?:0?[1-9]|1[0-2])[-./](?:0?[1-9]|[12][0-9]|3[01])\b"
     r"|(?:0?[1-9]|[12][0-9]|3[01])[-./](?:0?[1-9]|[12][0-9]|3[01])[-./](?:19|20)[0-9]{2}\b"
@@ -56,19 +62,20 @@ def find_phones(text: str, context: str = "") -> Iterator[Span]:
         text: where to look; numbers of other kinds are blanked out before.
         context: what stands before the text, such as the key of a JSON value.
     """
-    pos = 0
-    while (start := _START.search(text, pos)) is not None:
+    start = _START.search(text)
+    while start is not None:
         begin = start.start()
         before = text[max(0, begin - _CONTEXT_CHARS) : begin]
         if begin < _CONTEXT_CHARS:
             before = context + before
         end = _phone_end(text, begin, before)
         if end is None:
-            pos = begin + 1
+            start = _START.search(text, begin + 1)
             continue
         extension = _EXTENSION.match(text, end)
         pos = extension.end() if extension else end
         yield Span(begin, pos, "[PHONE]")
+        start = _START_AFTER_PHONE.match(text, pos) or _START.search(text, pos)
 
 
 def _phone_end(text: str, begin: int, before: str) -> int | None:
@@ -78,16 +85,18 @@ def _phone_end(text: str, begin: int, before: str) -> int | None:
     if found is None:
         return None
     value = found[0]
-    digits = sum(char.isdigit() for char in value)
     if shaped is not None and value[0] == "+":
         return found.end()
-    if _DATE.search(value):
+    plain = value.isdigit()
+    digits = len(value) if plain else sum(map(str.isdigit, value))
+    if shaped is None and (value[0] == "+" or not 7 <= digits <= 12 or (plain and digits < 9)):
         return None
-    plain = digits == len(value)
+    if _DATE.search(value) or _SOCIAL_SECURITY.fullmatch(value):
+        return None
     other = _OTHER_WORD.search(before)
     if shaped is not None and (not other or "(" in value or "-" in value):
         return found.end()
-    told = (9 <= digits <= 12 or (digits in (7, 8) and not plain)) and value[0] != "+" and _PHONE_WORD.search(before)
+    told = _WORD_AFTER.match(text, found.end()) or _PHONE_WORD.search(before)
     return found.end() if told and not (plain and other) else None
 
 

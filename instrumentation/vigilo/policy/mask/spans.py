@@ -24,7 +24,8 @@ class Span(NamedTuple):
 
 def blanked(text: str, spans: Iterable[Span]) -> str:
     """The text with each span blanked out; as long as before, so that positions stay. Spans in order, apart."""
-    pieces, done = [], 0
+    pieces: list[str] = []
+    done = 0
     for span in spans:
         pieces += (text[done : span.start], BLANK * (span.end - span.start))
         done = span.end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vigilo.errors import report_internal
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 _TAG = re.compile(r"\[(?:EMAIL|PHONE|CARD|REDACTED|BLOB [0-9]+|BYTES [0-9]+)\]")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
 _NUMBER_HINT = re.compile(r"[0-9](?:[^0-9A-Za-z\n]{0,3}[0-9]){6}")
+_FEWEST_DIGITS = 7
+_NUMBER_PASSES = 4
+_DIGITS = "0123456789"
 _ESCAPED_BREAK = re.compile(r"\\[nrt](?=[+(0-9A-Za-z])")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _OTHER_DIGITS = {zero + digit: 48 + digit for zero in (0xFF10, 0x0660, 0x06F0) for digit in range(10)}
@@ -60,11 +64,16 @@ def find_spans(text: str, context: str = "") -> list[Span]:
         seen = _take(seen, spans, (Span(*tag.span(), tag[0]) for tag in _TAG.finditer(seen)))
     for find in (find_blobs, find_emails, find_spelled_emails):
         seen = _take(seen, spans, find(seen))
-    if _NUMBER_HINT.search(seen):
-        if "-" in seen:
+    if sum(map(seen.count, _DIGITS)) >= _FEWEST_DIGITS and _NUMBER_HINT.search(seen):
+        if seen.count("-") >= 4:
             seen = blanked(seen, (Span(*uuid.span(), "") for uuid in _UUID.finditer(seen)))
-        seen = _take(seen, spans, find_cards(seen))
-        seen = _take(seen, spans, find_phones(seen, context))
+        for find in (find_cards, partial(find_phones, context=context)):
+            # A number may stand out only once its neighbour, read together with it before, is gone.
+            for _ in range(_NUMBER_PASSES):
+                count = len(spans)
+                seen = _take(seen, spans, find(seen))
+                if len(spans) == count:
+                    break
     spans.sort()
     return spans
 
@@ -87,7 +96,8 @@ def _normalised(text: str) -> str:
 
 def replaced(text: str, spans: Iterable[Span]) -> str:
     """The text with each span replaced by its tag."""
-    pieces, done = [], 0
+    pieces: list[str] = []
+    done = 0
     for span in spans:
         pieces += (text[done : span.start], span.tag)
         done = span.end
