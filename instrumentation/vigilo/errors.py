@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_log = logging.getLogger("vigilo")
 _reported: set[tuple[str, str]] = set()
 
 
@@ -64,5 +62,8 @@ def report_internal(doing: str, error: BaseException) -> None:
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
+    import logging  # not at import time: that would be half of what `import vigilo` costs
+
     where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame is not None else "unknown place"
-    _log.error("vigilo: %s failed with %s at %s; the app goes on (reported once)", doing, kind, where)
+    log = logging.getLogger("vigilo")
+    log.error("vigilo: %s failed with %s at %s; the app goes on (reported once)", doing, kind, where)

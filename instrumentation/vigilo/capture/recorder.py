@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 
 ERROR_MESSAGE_MAX_CHARS = 500
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id")
-_USAGE_ATTRIBUTES = (
-    ("input_tokens", semconv.USAGE_INPUT_TOKENS),
-    ("output_tokens", semconv.USAGE_OUTPUT_TOKENS),
+_PARTS_OF_USAGE = (
     ("cache_read_tokens", semconv.USAGE_CACHE_READ_INPUT_TOKENS),
     ("cache_write_tokens", semconv.USAGE_CACHE_WRITE_INPUT_TOKENS),
     ("output_reasoning_tokens", semconv.USAGE_REASONING_OUTPUT_TOKENS),
@@ -186,9 +184,10 @@ class Recording:
     def _set_response(self, response: Response) -> None:
         if response.model:
             self._labels[semconv.RESPONSE_MODEL] = response.model
+        cost = self._cost(response)  # counted also where the span is not sampled
         if not self._span.is_recording():
-            self._set_cost(response)
             return
+        usage = response.usage
         known: dict[str, Any] = {
             semconv.RESPONSE_ID: response.id,
             semconv.RESPONSE_MODEL: response.model,
@@ -196,12 +195,15 @@ class Recording:
             semconv.REQUEST_ID: self.request_id,
             semconv.RESEND_COUNT: self.attempts - 1 if self.attempts > 1 else None,
             semconv.RESPONSE_TIME_TO_FIRST_CHUNK: self._first_chunk_s - self._started_s if self._chunks else None,
-            **{name: getattr(response.usage, field) for field, name in _USAGE_ATTRIBUTES},
+            semconv.USAGE_INPUT_TOKENS: usage.input_tokens,
+            semconv.USAGE_OUTPUT_TOKENS: usage.output_tokens,
+            # Parts that are 0 are left out: providers list many kinds that a call never had.
+            **{name: getattr(usage, field) or None for field, name in _PARTS_OF_USAGE},
             **response.attributes,
+            **cost,
             **self._content(response),
         }
         self._span.set_attributes({name: value for name, value in known.items() if value is not None})
-        self._set_cost(response)
 
     def _content(self, response: Response) -> dict[str, str]:
         settings = self._recorder.settings
@@ -219,25 +221,20 @@ class Recording:
             if messages
         }
 
-    def _set_cost(self, response: Response) -> None:
+    def _cost(self, response: Response) -> dict[str, Any]:
+        """The attributes that tell the price, which is added to the metric; without tokens there is none to tell."""
         usage = response.usage
         if usage.input_tokens is None and usage.output_tokens is None:
-            return
+            return {}
         cost = None
         for model in (response.model, self._request.model):
             if model and cost is None:
                 cost = call_cost(self._request.provider, model, usage, response.service_tier, self._wall_s)
         if cost is None:
-            self._span.set_attribute(semconv.COST_UNPRICED, True)
-            return
-        self._span.set_attributes(
-            {
-                semconv.USAGE_COST: float(cost.usd),
-                semconv.COST_SOURCE: cost.source,
-                semconv.COST_SNAPSHOT: cost.snapshot,
-            }
-        )
-        self._recorder.instruments.cost.add(float(cost.usd), self._labels)
+            return {semconv.COST_UNPRICED: True}
+        cost_usd = float(cost.usd)
+        self._recorder.instruments.cost.add(cost_usd, self._labels)
+        return {semconv.USAGE_COST: cost_usd, semconv.COST_SOURCE: cost.source, semconv.COST_SNAPSHOT: cost.snapshot}
 
     def _end(self, usage: Usage, more: dict[str, str]) -> None:
         with internal_errors("recording metrics of a call"):
