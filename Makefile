@@ -42,8 +42,11 @@ docs: $(VENV)/.dev
 dashboards: $(VENV)/.dev
 	$(BIN)/python -m vigilo_exporter.panels.grafana
 
+# What a call, an exported span and the policies cost, each beside a floor or a peer.
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/call_overhead.py
+	$(BIN)/python benchmarks/export_cost.py
+	$(BIN)/python benchmarks/policy_cost.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

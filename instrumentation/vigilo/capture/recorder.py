@@ -59,7 +59,6 @@ class Recorder:
         self.settings = settings or app_settings()
         self.tracer = get_tracer(SCOPE, vigilo_version(), tracer_provider, semconv.SCHEMA_URL)
         self.instruments = Instruments(meter_provider, logger_provider)
-        warm_up()
 
     @property
     def wants_content(self) -> bool:
@@ -67,7 +66,8 @@ class Recorder:
         return self.settings.content != "off"
 
     def begin(self, request: Request) -> Recording:
-        """Starts the span of a call that is about to be sent."""
+        """Starts the span of a call that is about to be sent; the price table loads beside the first request."""
+        warm_up()
         return Recording(self, request)
 
 
