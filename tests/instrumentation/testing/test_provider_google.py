@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx2
 import pytest
 from google import genai
 from google.genai import errors, types
@@ -73,6 +72,7 @@ def test_the_sdk_calls_a_python_function_by_itself(server: ProviderServer, clien
         """The weather of a city."""
         return f"sunny in {city}"
 
+    get_weather.__annotations__ = {"city": str, "return": str}  # older versions of the SDK do not read them as text
     asked = "What is the weather in Lisbon?"
     answer = client.models.generate_content(model=MODEL, contents=asked, config={"tools": [get_weather]})
     assert answer.text == "I looked it up for you: sunny in Lisbon"
@@ -140,5 +140,5 @@ def test_the_retries_of_the_sdk_succeed_after_a_429(server: ProviderServer) -> N
 
 def test_a_dropped_stream_raises_in_the_reader(server: ProviderServer, client: genai.Client) -> None:
     server.drop(after_chunks=2)
-    with pytest.raises(httpx2.RemoteProtocolError):
+    with pytest.raises(Exception, match="peer closed connection"):  # of httpx or httpx2, as the SDK's version has it
         list(client.models.generate_content_stream(**ASK))
