@@ -9,11 +9,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _reported: set[tuple[str, str]] = set()
 
@@ -37,20 +32,27 @@ class StoreError(VigiloError):
     """Stored telemetry cannot be read or written."""
 
 
-@contextmanager
-def internal_errors(doing: str) -> Iterator[None]:
+class internal_errors:  # noqa: N801 - used like a function; a class, because it stands on the app's path
     """Swallows and logs any ``Exception`` of our own, so that telemetry never raises into the app.
 
     Each distinct failure is logged once a process. Content never reaches the log: only the type of the exception and
     where it was raised are written. With ``VIGILO_RAISE_INTERNAL=1`` the exception is raised instead, which our own
     tests use so that swallowing never hides a fault.
     """
-    try:
-        yield
-    except Exception as error:
-        if os.environ.get("VIGILO_RAISE_INTERNAL") == "1":
-            raise
-        report_internal(doing, error)
+
+    __slots__ = ("_doing",)
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> bool:
+        if not isinstance(error, Exception) or os.environ.get("VIGILO_RAISE_INTERNAL") == "1":
+            return False
+        report_internal(self._doing, error)
+        return True
 
 
 def report_internal(doing: str, error: BaseException) -> None:

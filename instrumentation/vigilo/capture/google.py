@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from vigilo.capture.call import Response
-from vigilo.capture.hook import Hook, count_attempt, sending
+from vigilo.capture.hook import Hook, count_attempt, read_request, sending
 from vigilo.capture.parse.google import endpoint_of
 from vigilo.capture.providers import google_origin
 from vigilo.capture.streams import StreamEnd, read_async, read_sync
@@ -112,7 +112,7 @@ class GoogleHook(Hook):
         return async_request_streamed
 
     def _begin(self, client: Any, path: str, body: Any, *, stream: bool) -> _Call | None:
-        with internal_errors("reading a request"):
+        with internal_errors("starting to record a call"):
             recorder = self.subscriptions.recorder(client)
             if recorder is None:
                 return None
@@ -120,7 +120,7 @@ class GoogleHook(Hook):
             if endpoint is None or not isinstance(body, dict):
                 return None
             content = recorder.wants_content
-            request = endpoint.request(google_origin(client), body, content)
+            request = read_request(endpoint, google_origin(client), body, content)
             recording = recorder.begin(replace(request, model=model, stream=stream))
             return _Call(recording, endpoint, content)
         return None

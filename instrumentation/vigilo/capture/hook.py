@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
+from vigilo.capture.call import Request
 from vigilo.capture.patches import Patches
 from vigilo.capture.subscriptions import Subscriptions
 from vigilo.errors import internal_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
     from types import ModuleType
 
+    from vigilo.capture.parse.endpoint import Endpoint, Origin
     from vigilo.capture.recorder import Recording
 
 in_flight: ContextVar[Recording | None] = ContextVar("vigilo-in-flight", default=None)
@@ -80,22 +81,40 @@ class Hook(ABC):
                 raise
 
 
-@contextmanager
-def sending(recording: Recording) -> Iterator[None]:
+class sending:  # noqa: N801 - used like a function; a class, because it stands on the app's path
     """Around the request of a call: its span is current for the HTTP client's spans, and its attempts are counted.
 
     Never held while a stream is read: the reader's own spans must keep their parent.
     """
-    context_token = otel_context.attach(recording.context())
-    token = in_flight.set(recording)
-    try:
-        yield
-    except BaseException as error:
-        recording.fail(error)
-        raise
-    finally:
-        in_flight.reset(token)
-        otel_context.detach(context_token)
+
+    __slots__ = ("_context_token", "_recording", "_token")
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    def __enter__(self) -> None:
+        self._context_token = otel_context.attach(self._recording.context())
+        self._token = in_flight.set(self._recording)
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        in_flight.reset(self._token)
+        otel_context.detach(self._context_token)
+        if error is not None:
+            self._recording.fail(error)
+
+
+def read_request(endpoint: Endpoint, origin: Origin, body: Mapping[str, Any], content: bool) -> Request:
+    """The request as its parser reads it. One that no parser can read is a call all the same, told with less."""
+    with internal_errors("reading a request"):
+        return endpoint.request(origin, body, content)
+    return Request(
+        operation=endpoint.operation,
+        provider=origin.provider,
+        model=body.get("model"),
+        stream=bool(body.get("stream")),
+        server_address=origin.server_address,
+        server_port=origin.server_port,
+    )
 
 
 def count_attempt() -> None:

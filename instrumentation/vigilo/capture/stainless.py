@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from vigilo.capture.call import Response
-from vigilo.capture.hook import Hook, count_attempt, in_flight, note_headers, sending
+from vigilo.capture.hook import Hook, count_attempt, in_flight, note_headers, read_request, sending
 from vigilo.capture.providers import stainless_origin
 from vigilo.capture.streams import StreamEnd, watch_stream
 from vigilo.errors import internal_errors
@@ -124,7 +124,7 @@ class StainlessHook(Hook):
 
     def _begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call | None:
         """Starts recording a request; None when nobody watches the client or it is no call to a model."""
-        with internal_errors("reading a request"):
+        with internal_errors("starting to record a call"):
             recorder = self.subscriptions.recorder(client._client)
             if recorder is None:
                 return None
@@ -137,7 +137,7 @@ class StainlessHook(Hook):
             body = {name: value for name, value in body.items() if type(value).__name__ not in _NOT_GIVEN}
             origin = stainless_origin(client, self.sdk)
             content = recorder.wants_content
-            recording = recorder.begin(endpoint.request(origin, body, content))
+            recording = recorder.begin(read_request(endpoint, origin, body, content))
             return _Call(recording, endpoint, content)
         return None
 

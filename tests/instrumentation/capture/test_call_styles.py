@@ -7,6 +7,7 @@ import anthropic
 import openai
 import pytest
 from google import genai
+from pydantic import BaseModel
 
 from vigilo.testing import Usage
 
@@ -15,6 +16,10 @@ CHAT = {"model": "gpt-4o-mini", "messages": ASKED}
 COUNTED_STREAM = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
 MESSAGE = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": ASKED}
 GENERATE = {"model": "gemini-2.5-flash", "contents": "Hello there"}
+
+
+class Answer(BaseModel):
+    text: str
 
 
 def drain(chunks):
@@ -57,6 +62,19 @@ def openai_chat_copy(client):
     client.with_options(max_retries=0).chat.completions.create(**CHAT)
 
 
+def openai_chat_parse(client):
+    client.chat.completions.parse(**CHAT, response_format=Answer)
+
+
+def openai_responses_stream_helper(client):
+    with client.responses.stream(model="gpt-4o-mini", input="Hello there") as stream:
+        drain(stream)
+
+
+def openai_responses_raw(client):
+    client.responses.with_raw_response.create(model="gpt-4o-mini", input="Hello there")
+
+
 def openai_responses(client):
     client.responses.create(model="gpt-4o-mini", input="Hello there")
 
@@ -77,6 +95,16 @@ async def openai_async_chat_raw_stream(client):
     raw = await client.chat.completions.with_raw_response.create(**COUNTED_STREAM)
     parsed = raw.parse()
     await adrain(await parsed if hasattr(parsed, "__await__") else parsed)
+
+
+async def openai_async_chat_stream_helper(client):
+    async with client.chat.completions.stream(**CHAT, stream_options={"include_usage": True}) as stream:
+        await adrain(stream)
+
+
+async def openai_async_chat_streaming_response(client):
+    async with client.chat.completions.with_streaming_response.create(**CHAT) as response:
+        await response.parse()
 
 
 async def openai_async_responses(client):
@@ -104,12 +132,24 @@ def anthropic_beta(client):
     client.beta.messages.create(**MESSAGE)
 
 
+def anthropic_beta_stream(client):
+    drain(client.beta.messages.create(**MESSAGE, stream=True))
+
+
+def anthropic_raw_stream(client):
+    drain(client.messages.with_raw_response.create(**MESSAGE, stream=True).parse())
+
+
 def anthropic_raw(client):
     client.messages.with_raw_response.create(**MESSAGE)
 
 
 async def anthropic_async_messages(client):
     await client.messages.create(**MESSAGE)
+
+
+async def anthropic_async_stream(client):
+    await adrain(await client.messages.create(**MESSAGE, stream=True))
 
 
 async def anthropic_async_helper(client):
@@ -146,6 +186,9 @@ SYNC = {
         openai_chat_raw_stream,
         openai_chat_streaming_response,
         openai_chat_copy,
+        openai_chat_parse,
+        openai_responses_stream_helper,
+        openai_responses_raw,
         openai_responses,
         openai_responses_stream,
     ],
@@ -154,6 +197,8 @@ SYNC = {
         anthropic_messages_stream,
         anthropic_messages_helper,
         anthropic_beta,
+        anthropic_beta_stream,
+        anthropic_raw_stream,
         anthropic_raw,
     ],
     genai.Client: [google_generate, google_stream, google_chat],
@@ -162,11 +207,13 @@ ASYNC = {
     openai.AsyncOpenAI: [
         openai_async_chat,
         openai_async_chat_stream,
+        openai_async_chat_stream_helper,
+        openai_async_chat_streaming_response,
         openai_async_chat_raw_stream,
         openai_async_responses,
         openai_async_responses_stream,
     ],
-    anthropic.AsyncAnthropic: [anthropic_async_messages, anthropic_async_helper],
+    anthropic.AsyncAnthropic: [anthropic_async_messages, anthropic_async_stream, anthropic_async_helper],
 }
 EXPECTED = {
     "openai": ("chat gpt-4o-mini", "openai"),
@@ -198,7 +245,7 @@ def check(telemetry, call):
 
 @pytest.fixture
 def counted(server):
-    server.reply("Hello, Ada!", usage=Usage(input_tokens=120, output_tokens=40))
+    server.reply('{"text": "Hello, Ada!"}', usage=Usage(input_tokens=120, output_tokens=40))
     return server
 
 
@@ -235,6 +282,12 @@ def test_embeddings_are_one_span_without_output_tokens(instrumented, server):
     assert "gen_ai.usage.output_tokens" not in told
     assert told["gen_ai.embeddings.dimension.count"] == 8
     assert "gen_ai.input.messages" not in told
+
+
+async def test_async_embeddings_are_one_span(instrumented, server):
+    async with openai.AsyncOpenAI() as client:
+        await client.embeddings.create(model="text-embedding-3-small", input="Hello")
+    assert instrumented.span().name == "embeddings text-embedding-3-small"
 
 
 def test_embeddings_of_google_are_one_span(instrumented, server):

@@ -96,6 +96,8 @@ def test_a_failure_inside_vigilo_never_reaches_the_app(telemetry, server, monkey
         answer = client.chat.completions.create(**CHAT, stop=7)
     assert answer.choices[0].message.content
     assert "reading a request failed with TypeError" in caplog.text
+    assert telemetry.span().name == "chat gpt-4o-mini"
+    assert telemetry.span().attributes["gen_ai.usage.output_tokens"] > 0
 
 
 def test_an_unsampled_call_still_counts_in_the_metrics(telemetry, server):

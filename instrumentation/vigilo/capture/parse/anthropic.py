@@ -200,4 +200,4 @@ def _streamed_part(part: Part, pieces: list[str]) -> Part:
     return {**part, "arguments": "".join(pieces)}
 
 
-ENDPOINTS: dict[str, Endpoint] = {"/v1/messages": Endpoint(request, response, MessagesFold)}
+ENDPOINTS: dict[str, Endpoint] = {"/v1/messages": Endpoint("chat", request, response, MessagesFold)}

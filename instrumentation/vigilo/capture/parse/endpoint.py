@@ -35,11 +35,13 @@ class Fold(Protocol):
 class Endpoint:
     """How one endpoint of a provider's API is read.
 
-    ``request(origin, body, content)`` takes the JSON body as sent; ``content`` says whether messages are wanted.
+    ``operation`` is the conventions' name for what it does. ``request(origin, body, content)`` takes the JSON body as
+    sent; ``content`` says whether messages are wanted.
     ``response(answer, content)`` takes the whole answer, as JSON or as the SDK's object. ``fold(content)`` starts
     putting a stream together; None where the endpoint cannot stream.
     """
 
+    operation: str
     request: Callable[[Origin, Json, bool], Request]
     response: Callable[[Any, bool], Response]
     fold: Callable[[bool], Fold] | None = None
@@ -47,7 +49,7 @@ class Endpoint:
 
 def read(source: Any, name: str) -> Any:
     """A field of a JSON object or of an SDK's object by the same name; None when it is absent."""
-    if isinstance(source, Mapping):
+    if isinstance(source, dict):  # not Mapping: that check costs more than all the rest, and runs for every chunk
         return source.get(name)
     return getattr(source, name, None)
 

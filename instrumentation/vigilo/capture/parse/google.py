@@ -210,8 +210,8 @@ def embeddings_response(body: Any, content: bool) -> Response:
     return Response(usage=used)
 
 
-_GENERATE = Endpoint(request, response, GenerateFold)
-_EMBED = Endpoint(embeddings_request, embeddings_response)
+_GENERATE = Endpoint("generate_content", request, response, GenerateFold)
+_EMBED = Endpoint("embeddings", embeddings_request, embeddings_response)
 
 ENDPOINTS: dict[str, Endpoint] = {
     "generateContent": _GENERATE,

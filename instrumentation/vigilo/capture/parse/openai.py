@@ -39,5 +39,5 @@ def embeddings_response(body: Any, content: bool) -> Response:
 ENDPOINTS: dict[str, Endpoint] = {
     "/chat/completions": CHAT,
     "/responses": RESPONSES,
-    "/embeddings": Endpoint(embeddings_request, embeddings_response),
+    "/embeddings": Endpoint("embeddings", embeddings_request, embeddings_response),
 }

@@ -186,4 +186,4 @@ class ResponsesFold:
         return Response(id=read(self._started, "id"), model=read(self._started, "model"), output=output)
 
 
-RESPONSES = Endpoint(request, response, ResponsesFold)
+RESPONSES = Endpoint("chat", request, response, ResponsesFold)
