@@ -105,7 +105,8 @@ def wiring(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def destinations(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Where each signal goes."""
+    """Where each signal goes. Without a choice of the user's it is the distro that is loaded which chooses."""
+    distro = _loaded("distro", environ)
     for signal in ("TRACES", "METRICS", "LOGS"):
         variable = f"OTEL_{signal}_EXPORTER"
         name = f"{signal.lower()} go to"
@@ -117,6 +118,9 @@ def destinations(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding("destinations", name, NOTE, detail)
         elif chosen:
             yield Finding("destinations", name, OK, f"{chosen} ({variable})")
+        elif distro != "vigilo":
+            detail = f"where {distro or 'OpenTelemetry'} sends them: set {variable}=vigilo_clickhouse for vigilo's store"
+            yield Finding("destinations", name, NOTE, detail)
         else:
             endpoint = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or environ.get(
                 "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -184,10 +188,16 @@ def _database(home: Path) -> Finding:
     return Finding("store", "database", OK, f"{calls}{latest}; {size:,} bytes")
 
 
+def _loaded(kind: str, environ: Mapping[str, str]) -> str | None:
+    """The distro or configurator that OpenTelemetry loads: the one that is named, else the first that is found."""
+    points = entry_points(group=f"opentelemetry_{kind}")
+    return environ.get(f"OTEL_PYTHON_{kind.upper()}") or next((point.name for point in points), None)
+
+
 def _winner(kind: str, environ: Mapping[str, str]) -> Finding:
     points = [point.name for point in entry_points(group=f"opentelemetry_{kind}")]
     variable = f"OTEL_PYTHON_{kind.upper()}"
-    winner = environ.get(variable) or next(iter(points), None)
+    winner = _loaded(kind, environ)
     rivals = sorted(set(points) - {"vigilo"})
     if "vigilo" not in points:
         detail = f"vigilo's is not found, {winner or 'none'} is loaded: is vigilo-otel installed in this environment?"

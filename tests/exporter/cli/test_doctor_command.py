@@ -106,6 +106,10 @@ def test_rivals_are_named(python, home, tmp_path):
     assert found["openai"]["detail"].startswith("rival records the same calls: uninstall it, or name openai in OTEL_")
     assert found["distro"]["state"] == "note"
     assert "rival" in found["distro"]["detail"]
+    theirs = json.loads(python(*arguments, environ={"OTEL_PYTHON_DISTRO": "rival"}).stdout)["findings"]
+    (traces,) = [each for each in theirs if each["name"] == "traces go to"]
+    assert traces["state"] == "note"
+    assert traces["detail"].startswith("where rival sends them: set OTEL_TRACES_EXPORTER=vigilo_clickhouse")
     chosen = {"OTEL_PYTHON_DISTRO": "vigilo", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "openai"}
     document = json.loads(python(*arguments, environ=chosen).stdout)
     assert "records the same calls" not in json.dumps(document)
