@@ -119,7 +119,7 @@ def destinations(environ: Mapping[str, str]) -> Iterator[Finding]:
         elif chosen:
             yield Finding("destinations", name, OK, f"{chosen} ({variable})")
         elif distro != "vigilo":
-            detail = f"where {distro or 'OpenTelemetry'} sends them: set {variable}=vigilo_clickhouse for vigilo's store"
+            detail = f"where {distro or 'OpenTelemetry'} sends them: set {variable}=vigilo_clickhouse to store them"
             yield Finding("destinations", name, NOTE, detail)
         else:
             endpoint = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or environ.get(
