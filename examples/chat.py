@@ -77,9 +77,7 @@ def parcel_chat(client: openai.OpenAI) -> list[Any]:
     messages.append({"role": "assistant", "content": answer.choices[0].message.content})
     messages.append({"role": "user", "content": "When will the parcel be here?"})
     say("Ada", messages[-1]["content"])
-    stream = client.chat.completions.create(
-        model=GPT, messages=messages, stream=True, stream_options={"include_usage": True}
-    )
+    stream = client.chat.completions.create(model=GPT, messages=messages, stream=True)
     pieces = [chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices]
     say(GPT, "".join(pieces))
     messages.append({"role": "assistant", "content": "".join(pieces)})

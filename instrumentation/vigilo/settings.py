@@ -44,6 +44,15 @@ def _positive(value: object) -> int:
     return number
 
 
+def _boolean(value: object) -> bool:
+    known = {"true": True, "false": False}
+    if isinstance(value, str) and value.lower() in known:
+        return known[value.lower()]
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
 def _one_of(*allowed: str) -> dict[str, Any]:
     def parse(value: object) -> str:
         if not isinstance(value, str) or value.lower() not in allowed:
@@ -80,6 +89,11 @@ class Settings:
         "User ids in telemetry: a keyed pseudonym (the key stays in `home`) or as given",
         _one_of("pseudonym", "plain"),
         default="pseudonym",
+    )
+    stream_usage: bool = _setting(
+        "Have OpenAI count the tokens of streams whose caller did not ask; the extra chunk is hidden from the app",
+        {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`true`"},
+        default=True,
     )
 
 

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 from vigilo.capture.call import Response
 from vigilo.capture.hook import Hook, count_attempt, in_flight, note_headers, read_request, sending
 from vigilo.capture.providers import stainless_origin
+from vigilo.capture.stream_usage import asking, is_usage_chunk
 from vigilo.capture.streams import StreamEnd, watch_stream
 from vigilo.errors import internal_errors
 
@@ -85,7 +86,7 @@ class StainlessHook(Hook):
             if call is None:
                 return inner(client, *args, **kwargs)
             with sending(call.recording):
-                result = inner(client, *args, **kwargs)
+                result = inner(client, *call.args, **kwargs)
             self._answered(call, result)
             return result
 
@@ -98,7 +99,7 @@ class StainlessHook(Hook):
             if call is None:
                 return await inner(client, *args, **kwargs)
             with sending(call.recording):
-                result = await inner(client, *args, **kwargs)
+                result = await inner(client, *call.args, **kwargs)
             self._answered(call, result)
             return result
 
@@ -128,7 +129,7 @@ class StainlessHook(Hook):
             recorder = self.subscriptions.recorder(client._client)
             if recorder is None:
                 return None
-            options = args[1] if len(args) > 1 else kwargs["options"]
+            _, options, *_ = args  # cast_to and options: every version of the SDKs passes them by position
             endpoint = self._endpoints.get(options.url.partition("?")[0])
             body = options.json_data
             if endpoint is None or options.method.lower() != "post" or not isinstance(body, Mapping):
@@ -138,7 +139,10 @@ class StainlessHook(Hook):
             origin = stainless_origin(client, self.sdk)
             content = recorder.wants_content
             recording = recorder.begin(read_request(endpoint, origin, body, content))
-            return _Call(recording, endpoint, content)
+            call = _Call(recording, endpoint, content, args)
+            if endpoint.usage_on_request and recorder.settings.stream_usage:
+                call.ask_for_usage(options, body, client)
+            return call
         return None
 
     def _answered(self, call: _Call, result: Any) -> None:
@@ -170,13 +174,22 @@ class StainlessHook(Hook):
 class _Call:
     """A request of an endpoint, and what becomes of its answer."""
 
-    __slots__ = ("_content", "_endpoint", "_watched", "recording")
+    __slots__ = ("_content", "_endpoint", "_hidden", "_watched", "args", "recording")
 
-    def __init__(self, recording: Recording, endpoint: Endpoint, content: bool) -> None:
+    def __init__(self, recording: Recording, endpoint: Endpoint, content: bool, args: tuple[Any, ...]) -> None:
         self.recording = recording
+        self.args = args
         self._endpoint = endpoint
+        self._hidden: Callable[[Any], bool] | None = None
         self._content = content
         self._watched = False
+
+    def ask_for_usage(self, options: Any, body: Mapping[str, Any], client: Any) -> None:
+        """Has a stream count its tokens, and hides the chunk that does."""
+        with internal_errors("asking for the usage of a stream"):
+            if (asked := asking(options, body, client)) is not None:
+                self.args = (self.args[0], asked, *self.args[2:])
+                self._hidden = is_usage_chunk
 
     def finish(self, answer: Any) -> None:
         """Ends the recording with a whole answer, as JSON or as the SDK's object."""
@@ -188,7 +201,7 @@ class _Call:
             self.recording.finish(Response())
             return
         self._watched = True
-        watch_stream(stream, StreamEnd(self.recording, self._endpoint.fold(self._content)))
+        watch_stream(stream, StreamEnd(self.recording, self._endpoint.fold(self._content), self._hidden))
 
     def dropped(self) -> None:
         """The raw response is gone: unless it was parsed to a stream, the call is over."""

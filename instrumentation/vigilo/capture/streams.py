@@ -9,7 +9,7 @@ from vigilo.capture.call import Response
 from vigilo.errors import internal_errors, report_internal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from vigilo.capture.parse.endpoint import Fold
     from vigilo.capture.recorder import Recording
@@ -21,22 +21,29 @@ class StreamEnd:
     A stream that was closed or dropped before its end is no error: the app had enough.
     """
 
-    __slots__ = ("_broken", "_fold", "_recording")
+    __slots__ = ("_add", "_fold", "_recording", "_tick", "hidden")
 
-    def __init__(self, recording: Recording, fold: Fold) -> None:
+    def __init__(self, recording: Recording, fold: Fold, hidden: Callable[[Any], bool] | None = None) -> None:
+        """``hidden`` says which chunks the app did not ask for and does not get; None: it gets all."""
         self._recording = recording
         self._fold = fold
-        self._broken = False
+        self._tick = recording.chunk
+        self._add: Callable[[Any], None] | None = fold.add
+        self.hidden = hidden
 
     def chunk(self, chunk: Any) -> None:
-        """Notes a chunk; a chunk that cannot be read stops the reading, never the stream."""
-        self._recording.chunk()
-        if self._broken:
+        """Notes a chunk that the app gets."""
+        self._tick()
+        self.add(chunk)
+
+    def add(self, chunk: Any) -> None:
+        """Notes what a chunk holds; one that cannot be read stops the reading, never the stream."""
+        if self._add is None:
             return
         try:
-            self._fold.add(chunk)
+            self._add(chunk)
         except Exception as error:  # noqa: BLE001 - the stream belongs to the app
-            self._broken = True
+            self._add = None
             report_internal("reading a chunk", error)
 
     def end(self) -> None:
@@ -82,9 +89,13 @@ def watch_stream(stream: Any, end: StreamEnd) -> None:
 
 def read_sync(chunks: Iterator[Any], end: StreamEnd) -> Iterator[Any]:
     """Passes chunks through; ends the recording however the reading ends, closing and garbage collection included."""
+    note, hidden = end.chunk, end.hidden
     try:
         for chunk in chunks:
-            end.chunk(chunk)
+            if hidden is not None and hidden(chunk):
+                end.add(chunk)
+                continue
+            note(chunk)
             yield chunk
     except GeneratorExit:
         raise
@@ -97,9 +108,13 @@ def read_sync(chunks: Iterator[Any], end: StreamEnd) -> Iterator[Any]:
 
 async def read_async(chunks: AsyncIterator[Any], end: StreamEnd) -> AsyncIterator[Any]:
     """As ``read_sync``, for an async stream; a cancelled task is a failure."""
+    note, hidden = end.chunk, end.hidden
     try:
         async for chunk in chunks:
-            end.chunk(chunk)
+            if hidden is not None and hidden(chunk):
+                end.add(chunk)
+                continue
+            note(chunk)
             yield chunk
     except GeneratorExit:
         raise

@@ -36,15 +36,16 @@ class Endpoint:
     """How one endpoint of a provider's API is read.
 
     ``operation`` is the conventions' name for what it does. ``request(origin, body, content)`` takes the JSON body as
-    sent; ``content`` says whether messages are wanted.
-    ``response(answer, content)`` takes the whole answer, as JSON or as the SDK's object. ``fold(content)`` starts
-    putting a stream together; None where the endpoint cannot stream.
+    sent; ``content`` says whether messages are wanted. ``response(answer, content)`` takes the whole answer, as JSON or
+    as the SDK's object. ``fold(content)`` starts putting a stream together; None where the endpoint cannot stream.
+    ``usage_on_request``: a stream counts its tokens only when the caller asks for it.
     """
 
     operation: str
     request: Callable[[Origin, Json, bool], Request]
     response: Callable[[Any, bool], Response]
     fold: Callable[[bool], Fold] | None = None
+    usage_on_request: bool = False
 
 
 def read(source: Any, name: str) -> Any:

@@ -252,4 +252,4 @@ class _CallPieces:
         return {"type": "tool_call", "id": self.id, "name": self.name, "arguments": "".join(self.arguments)}
 
 
-CHAT = Endpoint("chat", request, response, ChatFold)
+CHAT = Endpoint("chat", request, response, ChatFold, usage_on_request=True)

@@ -1,0 +1,40 @@
+"""Token counts of streams that give them only when asked: asks for the caller, and hides what comes of it.
+
+OpenAI's Chat Completions count a stream's tokens in a chunk of its own, and only with
+``stream_options={"include_usage": true}`` (API reference of OpenAI, "Create chat completion", 2026-11). A caller who
+did not ask gets the stream as without vigilo: the extra chunk is taken out.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from vigilo.capture.parse.endpoint import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_RAW_HEADER = "x-stainless-raw-response"
+_AZURE_SINCE = "2024-09-01"
+"""Azure refuses ``stream_options`` in versions of its API before."""
+
+
+def asking(options: Any, body: Mapping[str, Any], client: Any) -> Any | None:
+    """The request's options with usage asked for; None where the caller decided, or where asking could do harm."""
+    if not body.get("stream"):
+        return None
+    chosen = body.get("stream_options") or {}
+    if "include_usage" in chosen or (getattr(client, "_api_version", None) or _AZURE_SINCE) < _AZURE_SINCE:
+        return None
+    headers = options.headers if isinstance(options.headers, dict) else {}
+    if any(name.lower() == _RAW_HEADER and value != "true" for name, value in headers.items()):
+        return None  # the caller reads the bytes, where nothing can be taken out
+    asked = copy(options)
+    asked.json_data = {**options.json_data, "stream_options": {**chosen, "include_usage": True}}
+    return asked
+
+
+def is_usage_chunk(chunk: Any) -> bool:
+    """Whether a chunk is the one that only counts tokens."""
+    return not read(chunk, "choices") and read(chunk, "usage") is not None
