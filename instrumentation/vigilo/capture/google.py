@@ -156,9 +156,8 @@ class _BodyFold:
     def __init__(self, fold: Fold) -> None:
         self._fold = fold
 
-    def add(self, chunk: Any) -> None:
-        if chunk.body:
-            self._fold.add(json.loads(chunk.body))
+    def add(self, chunk: Any) -> bool | None:
+        return self._fold.add(json.loads(chunk.body)) if chunk.body else None
 
     def response(self) -> Response:
         return self._fold.response()

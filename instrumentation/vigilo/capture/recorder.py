@@ -81,21 +81,22 @@ class Recording:
     """One call being recorded. It ends once: of ``finish`` and ``fail`` the first one counts.
 
     The span is never attached across the reading of a stream: a stream may outlive the caller's frame and must not
-    adopt the caller's next spans. ``attempts`` counts HTTP requests; the hooks raise it.
+    adopt the caller's next spans. ``attempts`` counts HTTP requests, ``chunks`` those of a stream, with the clock
+    (``time.perf_counter``) at the first and the last; the hooks and the stream's end keep them.
     """
 
     __slots__ = (
-        "_chunks",
-        "_first_chunk_s",
         "_labels",
-        "_last_chunk_s",
         "_recorder",
         "_request",
         "_span",
         "_started_s",
         "_wall_s",
         "attempts",
+        "chunks",
         "ended",
+        "first_chunk_s",
+        "last_chunk_s",
         "request_id",
     )
 
@@ -117,8 +118,8 @@ class Recording:
         self._recorder, self._request, self._labels = recorder, request, labels
         self._span = recorder.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
         self._wall_s, self._started_s = time.time(), time.perf_counter()
-        self._first_chunk_s = self._last_chunk_s = 0.0
-        self._chunks = self.attempts = 0
+        self.first_chunk_s = self.last_chunk_s = 0.0
+        self.chunks = self.attempts = 0
         self.request_id: str | None = None
         self.ended = False
 
@@ -144,13 +145,6 @@ class Recording:
             if (value := headers.get(name)) is not None:
                 self.request_id = value
                 return
-
-    def chunk(self) -> None:
-        """Notes that a chunk of the stream came. Runs on the app's path once a chunk: only a clock is read."""
-        self._last_chunk_s = time.perf_counter()
-        if not self._chunks:
-            self._first_chunk_s = self._last_chunk_s
-        self._chunks += 1
 
     def finish(self, response: Response) -> None:
         """Ends the recording with the answer, or with what there is of it."""
@@ -194,7 +188,7 @@ class Recording:
             semconv.RESPONSE_FINISH_REASONS: response.finish_reasons or None,
             semconv.REQUEST_ID: self.request_id,
             semconv.RESEND_COUNT: self.attempts - 1 if self.attempts > 1 else None,
-            semconv.RESPONSE_TIME_TO_FIRST_CHUNK: self._first_chunk_s - self._started_s if self._chunks else None,
+            semconv.RESPONSE_TIME_TO_FIRST_CHUNK: self.first_chunk_s - self._started_s if self.chunks else None,
             semconv.USAGE_INPUT_TOKENS: usage.input_tokens,
             semconv.USAGE_OUTPUT_TOKENS: usage.output_tokens,
             # Parts that are 0 are left out: providers list many kinds that a call never had.
@@ -242,16 +236,16 @@ class Recording:
                 {**self._labels, **more},
                 usage,
                 duration_s=time.perf_counter() - self._started_s,
-                first_chunk_s=self._first_chunk_s - self._started_s if self._chunks else None,
+                first_chunk_s=self.first_chunk_s - self._started_s if self.chunks else None,
                 chunk_gap_s=self._chunk_gap_s(),
             )
         self._span.end()
 
     def _chunk_gap_s(self) -> float | None:
         """The mean time between chunks; None for fewer than two."""
-        if self._chunks < 2:
+        if self.chunks < 2:
             return None
-        return (self._last_chunk_s - self._first_chunk_s) / (self._chunks - 1)
+        return (self.last_chunk_s - self.first_chunk_s) / (self.chunks - 1)
 
 
 def _user_id(user: str | None, settings: Settings) -> str | None:

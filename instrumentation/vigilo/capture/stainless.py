@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from vigilo.capture.call import Response
 from vigilo.capture.hook import Hook, count_attempt, in_flight, note_headers, read_request, sending
 from vigilo.capture.providers import stainless_origin
-from vigilo.capture.stream_usage import asking, is_usage_chunk
+from vigilo.capture.stream_usage import asking
 from vigilo.capture.streams import StreamEnd, watch_stream
 from vigilo.errors import internal_errors
 
@@ -174,13 +174,13 @@ class StainlessHook(Hook):
 class _Call:
     """A request of an endpoint, and what becomes of its answer."""
 
-    __slots__ = ("_content", "_endpoint", "_hidden", "_watched", "args", "recording")
+    __slots__ = ("_content", "_endpoint", "_hides_usage", "_watched", "args", "recording")
 
     def __init__(self, recording: Recording, endpoint: Endpoint, content: bool, args: tuple[Any, ...]) -> None:
         self.recording = recording
         self.args = args
         self._endpoint = endpoint
-        self._hidden: Callable[[Any], bool] | None = None
+        self._hides_usage = False
         self._content = content
         self._watched = False
 
@@ -189,7 +189,7 @@ class _Call:
         with internal_errors("asking for the usage of a stream"):
             if (asked := asking(options, body, client)) is not None:
                 self.args = (self.args[0], asked, *self.args[2:])
-                self._hidden = is_usage_chunk
+                self._hides_usage = True
 
     def finish(self, answer: Any) -> None:
         """Ends the recording with a whole answer, as JSON or as the SDK's object."""
@@ -201,7 +201,9 @@ class _Call:
             self.recording.finish(Response())
             return
         self._watched = True
-        watch_stream(stream, StreamEnd(self.recording, self._endpoint.fold(self._content), self._hidden))
+        watch_stream(
+            stream, StreamEnd(self.recording, self._endpoint.fold(self._content), hides_usage=self._hides_usage)
+        )
 
     def dropped(self) -> None:
         """The raw response is gone: unless it was parsed to a stream, the call is over."""

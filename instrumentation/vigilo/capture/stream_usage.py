@@ -1,4 +1,4 @@
-"""Token counts of streams that give them only when asked: asks for the caller, and hides what comes of it.
+"""Token counts of streams that give them only when asked: asks where the caller did not.
 
 OpenAI's Chat Completions count a stream's tokens in a chunk of its own, and only with
 ``stream_options={"include_usage": true}`` (API reference of OpenAI, "Create chat completion", 2026-11). A caller who
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from copy import copy
 from typing import TYPE_CHECKING, Any
-
-from vigilo.capture.parse.endpoint import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +31,3 @@ def asking(options: Any, body: Mapping[str, Any], client: Any) -> Any | None:
     asked = copy(options)
     asked.json_data = {**options.json_data, "stream_options": {**chosen, "include_usage": True}}
     return asked
-
-
-def is_usage_chunk(chunk: Any) -> bool:
-    """Whether a chunk is the one that only counts tokens."""
-    return not read(chunk, "choices") and read(chunk, "usage") is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from vigilo.capture.call import Response
@@ -21,30 +22,33 @@ class StreamEnd:
     A stream that was closed or dropped before its end is no error: the app had enough.
     """
 
-    __slots__ = ("_add", "_fold", "_recording", "_tick", "hidden")
+    __slots__ = ("_add", "_fold", "_hides_usage", "_recording")
 
-    def __init__(self, recording: Recording, fold: Fold, hidden: Callable[[Any], bool] | None = None) -> None:
-        """``hidden`` says which chunks the app did not ask for and does not get; None: it gets all."""
+    def __init__(self, recording: Recording, fold: Fold, *, hides_usage: bool = False) -> None:
+        """``hides_usage``: the app did not ask for the chunk that only counts tokens, and does not get it."""
         self._recording = recording
         self._fold = fold
-        self._tick = recording.chunk
-        self._add: Callable[[Any], None] | None = fold.add
-        self.hidden = hidden
+        self._add: Callable[[Any], bool | None] | None = fold.add
+        self._hides_usage = hides_usage
 
-    def chunk(self, chunk: Any) -> None:
-        """Notes a chunk that the app gets."""
-        self._tick()
-        self.add(chunk)
+    def takes(self, chunk: Any) -> bool:
+        """Notes a chunk, and says whether it is kept from the app. Runs on the app's path, once a chunk.
 
-    def add(self, chunk: Any) -> None:
-        """Notes what a chunk holds; one that cannot be read stops the reading, never the stream."""
+        A chunk that cannot be read stops the reading, never the stream.
+        """
+        recording = self._recording
+        recording.last_chunk_s = perf_counter()
+        if not recording.chunks:
+            recording.first_chunk_s = recording.last_chunk_s
+        recording.chunks += 1
         if self._add is None:
-            return
+            return False
         try:
-            self._add(chunk)
+            return bool(self._add(chunk)) and self._hides_usage
         except Exception as error:  # noqa: BLE001 - the stream belongs to the app
             self._add = None
             report_internal("reading a chunk", error)
+            return False
 
     def end(self) -> None:
         if not self._recording.ended:
@@ -89,14 +93,10 @@ def watch_stream(stream: Any, end: StreamEnd) -> None:
 
 def read_sync(chunks: Iterator[Any], end: StreamEnd) -> Iterator[Any]:
     """Passes chunks through; ends the recording however the reading ends, closing and garbage collection included."""
-    note, hidden = end.chunk, end.hidden
     try:
         for chunk in chunks:
-            if hidden is not None and hidden(chunk):
-                end.add(chunk)
-                continue
-            note(chunk)
-            yield chunk
+            if not end.takes(chunk):
+                yield chunk
     except GeneratorExit:
         raise
     except BaseException as error:
@@ -108,14 +108,10 @@ def read_sync(chunks: Iterator[Any], end: StreamEnd) -> Iterator[Any]:
 
 async def read_async(chunks: AsyncIterator[Any], end: StreamEnd) -> AsyncIterator[Any]:
     """As ``read_sync``, for an async stream; a cancelled task is a failure."""
-    note, hidden = end.chunk, end.hidden
     try:
         async for chunk in chunks:
-            if hidden is not None and hidden(chunk):
-                end.add(chunk)
-                continue
-            note(chunk)
-            yield chunk
+            if not end.takes(chunk):
+                yield chunk
     except GeneratorExit:
         raise
     except BaseException as error:

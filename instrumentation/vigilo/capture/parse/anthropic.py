@@ -9,7 +9,7 @@ from typing import Any
 
 from vigilo import semconv
 from vigilo.capture.call import Message, Part, Request, Response, Usage
-from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, count, finish_reason, read, text_part
+from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, count, fields, finish_reason, read, text_part
 
 _SENT = {
     "max_tokens": semconv.REQUEST_MAX_TOKENS,
@@ -146,12 +146,12 @@ class MessagesFold:
         self._blocks: dict[int, tuple[Part, list[str]]] = {}
 
     def add(self, event: Any) -> None:
-        kind = read(event, "type")
+        told = fields(event)
+        kind = told.get("type")
         if kind == "content_block_delta":
-            if self._content and (block := self._blocks.get(read(event, "index"))) is not None:
-                delta = read(event, "delta")
-                text = read(delta, "text") or read(delta, "partial_json") or read(delta, "thinking")
-                if text:
+            if self._content and (block := self._blocks.get(told["index"])) is not None:
+                delta = fields(told["delta"])
+                if text := delta.get("text") or delta.get("partial_json") or delta.get("thinking"):
                     block[1].append(text)
         elif kind == "content_block_start":
             # Read now: the SDK's own helper goes on to write into the block it was given.

@@ -24,7 +24,9 @@ class Origin:
 class Fold(Protocol):
     """Puts a streamed answer together. ``add`` runs once a chunk on the app's path, so it only notes what it needs."""
 
-    def add(self, chunk: Any) -> None: ...
+    def add(self, chunk: Any) -> bool | None:
+        """Notes a chunk; true for one that only counts tokens."""
+        ...
 
     def response(self) -> Response:
         """The answer as far as it came; called once, however the stream ended."""
@@ -53,6 +55,11 @@ def read(source: Any, name: str) -> Any:
     if isinstance(source, dict):  # not Mapping: that check costs more than all the rest, and runs for every chunk
         return source.get(name)
     return getattr(source, name, None)
+
+
+def fields(source: Any) -> Mapping[str, Any]:
+    """All fields of a JSON object, or those that an SDK's object declares: what a fold reads of every chunk."""
+    return source if isinstance(source, dict) else source.__dict__
 
 
 def count(source: Any, name: str) -> int | None:

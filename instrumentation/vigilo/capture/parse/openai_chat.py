@@ -17,6 +17,7 @@ from vigilo.capture.parse.endpoint import (
     answer,
     blob_or_uri,
     count,
+    fields,
     finish_reason,
     read,
     text_part,
@@ -187,25 +188,30 @@ class ChatFold:
         self._texts: dict[int, list[str]] = {}
         self._calls: dict[tuple[int, int], _CallPieces] = {}
 
-    def add(self, chunk: Any) -> None:
+    def add(self, chunk: Any) -> bool:
         if self._first is None:
             self._first = chunk
-        if (used := read(chunk, "usage")) is not None:
+        told = fields(chunk)
+        if (used := told.get("usage")) is not None:
             self._usage = used
-        if tier := read(chunk, "service_tier"):
+        if tier := told.get("service_tier"):
             self._service_tier = tier
-        for choice in read(chunk, "choices") or ():
-            index = read(choice, "index") or 0
-            if reason := read(choice, "finish_reason"):
-                self._reasons[index] = reason
-            if self._content and (delta := read(choice, "delta")) is not None:
-                self._add_delta(index, delta)
+        choices = told.get("choices")
+        if not choices:
+            return used is not None
+        for choice in choices:
+            told = fields(choice)
+            if reason := told.get("finish_reason"):
+                self._reasons[told.get("index") or 0] = reason
+            if self._content and (delta := told.get("delta")) is not None:
+                self._add_delta(told.get("index") or 0, fields(delta))
+        return False
 
-    def _add_delta(self, index: int, delta: Any) -> None:
+    def _add_delta(self, index: int, delta: Mapping[str, Any]) -> None:
         texts = self._texts.setdefault(index, [])
-        if text := read(delta, "content") or read(delta, "refusal"):
+        if text := delta.get("content") or delta.get("refusal"):
             texts.append(text)
-        for call in read(delta, "tool_calls") or ():
+        for call in delta.get("tool_calls") or ():
             pieces = self._calls.setdefault((index, read(call, "index") or 0), _CallPieces())
             pieces.add(call)
 

@@ -16,6 +16,7 @@ from vigilo.capture.parse.endpoint import (
     answer,
     blob_or_uri,
     count,
+    fields,
     finish_reason,
     read,
     text_part,
@@ -170,14 +171,15 @@ class ResponsesFold:
         self._texts: list[str] = []
 
     def add(self, event: Any) -> None:
-        kind = read(event, "type")
+        told = fields(event)
+        kind = told.get("type")
         if kind in _TEXT_EVENTS:
             if self._content:
-                self._texts.append(read(event, "delta"))
+                self._texts.append(told["delta"])
         elif kind in _LAST_EVENTS:
-            self._ended = read(event, "response")
+            self._ended = told.get("response")
         elif self._started is None and kind == "response.created":
-            self._started = read(event, "response")
+            self._started = told.get("response")
 
     def response(self) -> Response:
         if self._ended is not None:
