@@ -129,7 +129,8 @@ class StainlessHook(Hook):
             recorder = self.subscriptions.recorder(client._client)
             if recorder is None:
                 return None
-            _, options, *_ = args  # cast_to and options: every version of the SDKs passes them by position
+            by_position = len(args) > 1  # cast_to and options: so the SDKs' own methods pass them
+            options = args[1] if by_position else kwargs["options"]
             endpoint = self._endpoints.get(options.url.partition("?")[0])
             body = options.json_data
             if endpoint is None or options.method.lower() != "post" or not isinstance(body, Mapping):
@@ -140,7 +141,7 @@ class StainlessHook(Hook):
             content = recorder.wants_content
             recording = recorder.begin(read_request(endpoint, origin, body, content))
             call = _Call(recording, endpoint, content, args)
-            if endpoint.usage_on_request and recorder.settings.stream_usage:
+            if endpoint.usage_on_request and by_position and recorder.settings.stream_usage:
                 call.ask_for_usage(options, body, client)
             return call
         return None

@@ -306,6 +306,18 @@ def test_what_is_no_call_to_a_model_makes_no_span(instrumented, server):
     assert len(server.requests) == 2
 
 
+def test_a_request_made_by_keyword_is_seen(instrumented, counted):
+    """What some libraries on top of the SDK do: they call its transport themselves."""
+    from openai._models import FinalRequestOptions
+    from openai.types.chat import ChatCompletion
+
+    options = FinalRequestOptions(method="post", url="/chat/completions", json_data=CHAT)
+    with openai.OpenAI() as client:
+        answer = client.request(cast_to=ChatCompletion, options=options)
+    assert answer.usage.prompt_tokens == 120
+    assert instrumented.span().attributes["gen_ai.usage.input_tokens"] == 120
+
+
 def test_azure_is_known_by_its_client(instrumented, counted):
     with openai.AzureOpenAI(
         azure_endpoint=counted.url, api_key="k", api_version="2025-04-01-preview", base_url=None
