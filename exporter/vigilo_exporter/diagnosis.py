@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
 from vigilo.errors import ConfigError, VigiloError
-from vigilo.settings import OTHER_VARIABLES, Settings, environment_name, load_settings
+from vigilo.settings import Settings, load_settings, setting_sources
 from vigilo_exporter.spool import Spool
 
 if TYPE_CHECKING:
@@ -131,18 +131,9 @@ def destinations(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def settings_in_force(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Each setting with its source: a variable, the file or the default."""
-    from_file = load_settings({name: value for name, value in environ.items() if name in OTHER_VARIABLES})
-    defaults = Settings()
-    for spec in fields(settings):
-        value = getattr(settings, spec.name)
-        if environment_name(spec.name) in environ:
-            source = environment_name(spec.name)
-        elif getattr(from_file, spec.name) != getattr(defaults, spec.name):
-            source = environ.get("VIGILO_CONFIG", "vigilo.toml")
-        else:
-            source = "default"
-        state = OFF if value == "off" else OK
-        yield Finding("settings", spec.name, state, f"{value} ({source})")
+    for name, source in setting_sources(environ).items():
+        value = getattr(settings, name)
+        yield Finding("settings", name, OFF if value == "off" else OK, f"{value} ({source})")
 
 
 def store(home: Path) -> Iterator[Finding]:

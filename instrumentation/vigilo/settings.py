@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONFIG_FILE_NAME = "vigilo.toml"
+CAPTURE_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_CAPTURES_NOTHING = frozenset({"NO_CONTENT", "EVENT_ONLY", "FALSE"})  # content is recorded on spans only
 OTHER_VARIABLES = {
     "VIGILO_CONFIG": "path of the settings file, instead of `vigilo.toml` in the working directory",
+    CAPTURE_CONTENT: "OpenTelemetry's own: `NO_CONTENT` is `content = \"off\"` unless vigilo's setting says otherwise",
     "VIGILO_RAISE_INTERNAL": "`1` raises vigilo's internal errors instead of logging them; for its own tests",
 }
 
@@ -112,14 +115,31 @@ def load_settings(environ: Mapping[str, str] | None = None, working_directory: P
     Raises:
         ConfigError: a name is unknown or a value not allowed; names the key, the value and what is allowed.
     """
+    return Settings(**{name: value for name, (value, _) in _chosen(environ, working_directory).items()})
+
+
+def setting_sources(environ: Mapping[str, str] | None = None, working_directory: Path | None = None) -> dict[str, str]:
+    """Where the value of each setting comes from: a variable, the path of the file, or ``default``.
+
+    Raises:
+        ConfigError: as :func:`load_settings`.
+    """
+    chosen = _chosen(environ, working_directory)
+    return {spec.name: chosen[spec.name][1] if spec.name in chosen else "default" for spec in fields(Settings)}
+
+
+def _chosen(environ: Mapping[str, str] | None, working_directory: Path | None) -> dict[str, tuple[Any, str]]:
+    """Value and source of each setting that the user chose."""
     environ = os.environ if environ is None else environ
     known = {spec.name: spec for spec in fields(Settings)}
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, tuple[Any, str]] = {}
+    if environ.get(CAPTURE_CONTENT, "").strip().upper() in _CAPTURES_NOTHING:
+        chosen["content"] = ("off", CAPTURE_CONTENT)
     path, table = _read_file(environ, working_directory or Path.cwd())
     for key, value in table.items():
         if key not in known:
             raise ConfigError(f"{path}: unknown key `{key}`; allowed are {_names(known)}")
-        chosen[key] = _parsed(known[key], value, f"{path}: `{key}`")
+        chosen[key] = (_parsed(known[key], value, f"{path}: `{key}`"), str(path))
     for variable, text in environ.items():
         if not variable.startswith("VIGILO_") or variable in OTHER_VARIABLES:
             continue
@@ -127,8 +147,8 @@ def load_settings(environ: Mapping[str, str] | None = None, working_directory: P
         if key not in known:
             allowed = _names([*map(environment_name, known), *OTHER_VARIABLES])
             raise ConfigError(f"unknown variable `{variable}`; allowed are {allowed}")
-        chosen[key] = _parsed(known[key], text, f"`{variable}`")
-    return Settings(**chosen)
+        chosen[key] = (_parsed(known[key], text, f"`{variable}`"), variable)
+    return chosen
 
 
 @cache

@@ -1,7 +1,7 @@
 import pytest
 
 from vigilo.errors import ConfigError
-from vigilo.settings import Settings, app_settings, load_settings
+from vigilo.settings import Settings, app_settings, load_settings, setting_sources
 
 
 def test_defaults_mask_content_and_hide_user_ids(tmp_path):
@@ -57,6 +57,21 @@ def test_a_wrong_file_is_named_with_the_key(tmp_path, text, message):
     (tmp_path / "vigilo.toml").write_text(text)
     with pytest.raises(ConfigError, match=message):
         load_settings({}, tmp_path)
+
+
+@pytest.mark.parametrize(("asked", "content"), [("NO_CONTENT", "off"), ("no_content", "off"), ("SPAN_ONLY", "masked")])
+def test_opentelemetrys_own_choice_of_content_is_kept(tmp_path, asked, content):
+    environ = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": asked}
+    assert load_settings(environ, tmp_path).content == content
+    assert load_settings({**environ, "VIGILO_CONTENT": "full"}, tmp_path).content == "full"
+
+
+def test_every_setting_has_a_source(tmp_path):
+    (tmp_path / "vigilo.toml").write_text("content_max_chars = 50")
+    sources = setting_sources({"VIGILO_CONTENT": "off"}, tmp_path)
+    assert sources["content"] == "VIGILO_CONTENT"
+    assert sources["content_max_chars"] == str(tmp_path / "vigilo.toml")
+    assert sources["home"] == "default"
 
 
 def test_in_the_app_a_wrong_setting_is_logged_and_content_stays_out(monkeypatch, caplog):
