@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from vigilo.capture.parse.endpoint import Origin
 
@@ -21,9 +22,21 @@ _BY_CLASS = (("Azure", "azure.ai.openai"), ("Bedrock", "aws.bedrock"), ("Vertex"
 """Clients for a platform rewrite the address of each request, so it is their class that tells."""
 
 
+_known: WeakKeyDictionary[Any, tuple[Any, Origin]] = WeakKeyDictionary()
+"""Per client, the address it had and what that came to: taking an address apart for each call would cost 10 us."""
+
+
 def stainless_origin(client: Any, default: str) -> Origin:
     """Provider, host and port of a Stainless SDK's client; ``default`` where the host is not known."""
     url = client.base_url
+    url_then, origin = _known.get(client) or (None, None)
+    if origin is None or url_then is not url:  # an app may give a client another address
+        origin = _origin(client, url, default)
+        _known[client] = (url, origin)
+    return origin
+
+
+def _origin(client: Any, url: Any, default: str) -> Origin:
     host = url.host
     class_name = type(client).__name__
     provider = next((name for word, name in _BY_CLASS if word in class_name), None)

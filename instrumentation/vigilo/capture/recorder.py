@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind, StatusCode, get_tracer, set_span_in_co
 
 from vigilo import semconv
 from vigilo.capture.call import Request, Response
-from vigilo.capture.context import NOBODY, current
+from vigilo.capture.context import current
 from vigilo.capture.instruments import SCOPE, Instruments, vigilo_version
 from vigilo.errors import internal_errors
 from vigilo.policy.mask import mask_clip, messages_json
@@ -125,7 +125,9 @@ class Recording:
 
     @staticmethod
     def _who(recorder: Recorder, request: Request) -> dict[str, Any]:
-        tracked = current() or NOBODY
+        tracked = current()
+        if tracked is None:
+            return {semconv.CONVERSATION_ID: request.conversation_id} if request.conversation_id else {}
         known = {
             semconv.USER_ID: _user_id(tracked.user, recorder.settings),
             semconv.CONVERSATION_ID: tracked.conversation or request.conversation_id,

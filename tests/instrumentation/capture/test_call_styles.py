@@ -318,6 +318,15 @@ def test_a_request_made_by_keyword_is_seen(instrumented, counted):
     assert instrumented.span().attributes["gen_ai.usage.input_tokens"] == 120
 
 
+def test_a_client_that_moves_is_known_by_its_new_host(instrumented, counted):
+    counted.reply(times=2)
+    with openai.OpenAI() as client:
+        client.chat.completions.create(**CHAT)
+        client.base_url = counted.openai_url.replace("127.0.0.1", "localhost")
+        client.chat.completions.create(**CHAT)
+    assert [span.attributes["server.address"] for span in instrumented.spans()] == ["127.0.0.1", "localhost"]
+
+
 def test_azure_is_known_by_its_client(instrumented, counted):
     with openai.AzureOpenAI(
         azure_endpoint=counted.url, api_key="k", api_version="2025-04-01-preview", base_url=None
