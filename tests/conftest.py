@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says something about the machine, nothing about the code.
+settings.register_profile("vigilo", settings.get_profile(settings.get_current_profile_name()), deadline=None)
+settings.load_profile("vigilo")
 
 # Swallowing is for apps: here a failure inside vigilo fails the test.
 os.environ["VIGILO_RAISE_INTERNAL"] = "1"
