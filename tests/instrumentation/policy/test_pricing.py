@@ -162,6 +162,7 @@ TOKEN_PRICED = [
     for seller in providers
     for model in seller.models
     if seller.id in ("openai", "anthropic", "google", "groq", "deepseek", "x-ai", "mistral", "openrouter", "aws")
+    and seller.find_model(model.id) is not None  # a few ids, such as `ft:gpt-4o`, are no name that the table matches
 ]
 
 
