@@ -241,7 +241,8 @@ class Recording:
                 first_chunk_s=self.first_chunk_s - self._started_s if self.chunks else None,
                 chunk_gap_s=self._chunk_gap_s(),
             )
-        self._span.end()
+        with internal_errors("ending a span"):  # somebody's span processor may raise in it
+            self._span.end()
 
     def _chunk_gap_s(self) -> float | None:
         """The mean time between chunks; None for fewer than two."""

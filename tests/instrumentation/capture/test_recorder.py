@@ -100,6 +100,22 @@ def test_a_failure_inside_vigilo_never_reaches_the_app(telemetry, server, monkey
     assert telemetry.span().attributes["gen_ai.usage.output_tokens"] > 0
 
 
+def test_a_span_processor_that_raises_never_reaches_the_app(telemetry, server, monkeypatch, caplog):
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    class Broken(SpanProcessor):
+        def on_end(self, span):
+            raise RuntimeError("broken processor")
+
+    monkeypatch.delenv("VIGILO_RAISE_INTERNAL")
+    telemetry.tracer_provider.add_span_processor(Broken())
+    with openai.OpenAI() as client:
+        answer = vigilo.wrap(client, **telemetry.providers).chat.completions.create(**CHAT)
+    assert answer.choices[0].message.content
+    assert "ending a span failed with RuntimeError" in caplog.text
+    assert telemetry.points()["gen_ai.client.operation.duration"][0].count == 1
+
+
 def test_an_unsampled_call_still_counts_in_the_metrics(telemetry, server):
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
