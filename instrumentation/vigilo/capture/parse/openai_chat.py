@@ -34,7 +34,7 @@ _SENT = {  # as the caller sent them; the value goes on the span unchanged
     "reasoning_effort": semconv.REQUEST_REASONING_LEVEL,
     "service_tier": semconv.OPENAI_REQUEST_SERVICE_TIER,
 }
-_OUTPUT_TYPES = {"text": "text", "json_object": "json", "json_schema": "json"}
+OUTPUT_TYPES = {"text": "text", "json_object": "json", "json_schema": "json"}
 
 
 def request(origin: Origin, body: Json, content: bool) -> Request:
@@ -47,7 +47,7 @@ def request(origin: Origin, body: Json, content: bool) -> Request:
         sent[semconv.REQUEST_STOP_SEQUENCES] = [stop] if isinstance(stop, str) else list(stop)
     if (choices := body.get("n")) not in (None, 1):
         sent[semconv.REQUEST_CHOICE_COUNT] = choices
-    if (output := _OUTPUT_TYPES.get(read(body.get("response_format"), "type"))) is not None:
+    if (output := OUTPUT_TYPES.get(read(body.get("response_format"), "type"))) is not None:
         sent[semconv.OUTPUT_TYPE] = output
     return Request(
         operation="chat",

@@ -21,7 +21,7 @@ from vigilo.capture.parse.endpoint import (
     read,
     text_part,
 )
-from vigilo.capture.parse.openai_chat import tool
+from vigilo.capture.parse.openai_chat import OUTPUT_TYPES, tool
 
 _SENT = {
     "temperature": semconv.REQUEST_TEMPERATURE,
@@ -30,7 +30,6 @@ _SENT = {
     "previous_response_id": semconv.REQUEST_PREVIOUS_RESPONSE_ID,
     "service_tier": semconv.OPENAI_REQUEST_SERVICE_TIER,
 }
-_OUTPUT_TYPES = {"text": "text", "json_object": "json", "json_schema": "json"}
 _LAST_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _TEXT_EVENTS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 
@@ -43,7 +42,7 @@ def request(origin: Origin, body: Json, content: bool) -> Request:
             sent[attribute] = value
     if (effort := read(body.get("reasoning"), "effort")) is not None:
         sent[semconv.REQUEST_REASONING_LEVEL] = effort
-    if (output := _OUTPUT_TYPES.get(read(read(body.get("text"), "format"), "type"))) is not None:
+    if (output := OUTPUT_TYPES.get(read(read(body.get("text"), "format"), "type"))) is not None:
         sent[semconv.OUTPUT_TYPE] = output
     return Request(
         operation="chat",
