@@ -14,7 +14,7 @@ _reported: set[tuple[str, str]] = set()
 
 
 class VigiloError(Exception):
-    """Root of every error that vigilo raises; the message says what to do."""
+    """Root of vigilo's own errors; the message says what to do. Wrong arguments are ``ValueError`` or ``TypeError``."""
 
 
 class ConfigError(VigiloError):

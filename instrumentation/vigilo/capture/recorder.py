@@ -87,6 +87,7 @@ class Recording:
 
     __slots__ = (
         "_labels",
+        "_open",
         "_recorder",
         "_request",
         "_span",
@@ -94,7 +95,6 @@ class Recording:
         "_wall_s",
         "attempts",
         "chunks",
-        "ended",
         "first_chunk_s",
         "last_chunk_s",
         "request_id",
@@ -121,7 +121,7 @@ class Recording:
         self.first_chunk_s = self.last_chunk_s = 0.0
         self.chunks = self.attempts = 0
         self.request_id: str | None = None
-        self.ended = False
+        self._open = [True]
 
     @staticmethod
     def _who(recorder: Recorder, request: Request) -> dict[str, Any]:
@@ -137,6 +137,18 @@ class Recording:
         }
         return {name: value for name, value in known.items() if value is not None}
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return not self._open
+
+    def _is_first_end(self) -> bool:
+        """True once: ``pop`` is one step, also for two threads. A lock would hang where a finalizer runs inside it."""
+        try:
+            return self._open.pop()
+        except IndexError:
+            return False
+
     def context(self) -> otel_context.Context:
         """The context in which the request is sent, so that spans of the HTTP client lie under the call's."""
         return set_span_in_context(self._span)
@@ -150,18 +162,16 @@ class Recording:
 
     def finish(self, response: Response) -> None:
         """Ends the recording with the answer, or with what there is of it."""
-        if self.ended:
+        if not self._is_first_end():
             return
-        self.ended = True
         with internal_errors("recording a call"):
             self._set_response(response)
         self._end(response.usage, {})
 
     def fail(self, error: BaseException, response: Response | None = None) -> None:
         """Ends the recording with the error that the app sees, and what came before it."""
-        if self.ended:
+        if not self._is_first_end():
             return
-        self.ended = True
         response = response or Response()
         self.request_id = self.request_id or getattr(error, "request_id", None)
         kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")

@@ -1,9 +1,13 @@
 """Names, units, buckets and attributes of what a call leaves behind."""
 
+import threading
+
 import openai
 import pytest
 
 import vigilo
+from vigilo.capture.call import Request, Response
+from vigilo.capture.recorder import Recorder
 from vigilo.testing import Usage
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
@@ -114,6 +118,27 @@ def test_a_span_processor_that_raises_never_reaches_the_app(telemetry, server, m
     assert answer.choices[0].message.content
     assert "ending a span failed with RuntimeError" in caplog.text
     assert telemetry.points()["gen_ai.client.operation.duration"][0].count == 1
+
+
+def test_a_call_that_ends_in_many_threads_at_once_ends_once(telemetry):
+    recorder = Recorder(**telemetry.providers)
+    together = threading.Barrier(8)
+
+    def end(recording):
+        together.wait()
+        recording.finish(Response(usage=usage))
+
+    usage = Usage(input_tokens=1, output_tokens=1)
+    for _ in range(20):
+        recording = recorder.begin(Request("chat", "openai", "gpt-4o-mini"))
+        threads = [threading.Thread(target=end, args=(recording,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert recording.ended
+    assert len(telemetry.spans()) == 20
+    assert telemetry.points()["gen_ai.client.operation.duration"][0].count == 20
 
 
 def test_an_unsampled_call_still_counts_in_the_metrics(telemetry, server):
