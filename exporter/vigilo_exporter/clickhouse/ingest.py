@@ -45,7 +45,6 @@ class Ingested:
     """What one round did. ``quarantined`` names the segments set aside because they could not be read."""
 
     segments: int = 0
-    rows_bytes: int = 0
     quarantined: tuple[str, ...] = ()
 
 
@@ -64,7 +63,6 @@ class Ingest:
         self._engine = engine
         self._spool = spool
         self._segments = 0
-        self._bytes = 0
         self._quarantined: list[str] = []
 
     def run(self) -> Ingested:
@@ -83,7 +81,7 @@ class Ingest:
         waiting = [name for name in names if name.endswith(SUFFIX) and name not in taken]
         for group in self._groups(waiting):
             self._insert_new(group)
-        return Ingested(self._segments, self._bytes, tuple(self._quarantined))
+        return Ingested(self._segments, tuple(self._quarantined))
 
     def _finish(self, manifest: str) -> tuple[str, ...]:
         """Completes a group that an earlier owner began; gives the segments that are dealt with."""
@@ -167,7 +165,6 @@ class Ingest:
                     group, size = [], 0
                 group.append(name)
                 size += segment_size
-                self._bytes += segment_size
             if group:
                 yield Group(table, tuple(group))
 
