@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from opentelemetry import context as otel_context
 
+from vigilo.errors import internal_errors
+
 if TYPE_CHECKING:
     from contextvars import Token
 
@@ -74,9 +76,10 @@ class track:  # noqa: N801 - used like a function: `with vigilo.track(user="ada"
         self._tokens: list[Token[otel_context.Context]] = []
 
     def __enter__(self) -> track:
-        from vigilo.capture.sdks import install_all
+        with internal_errors("turning capture on"):
+            from vigilo.capture.sdks import install_all
 
-        install_all()
+            install_all()
         outer = current() or NOBODY
         said = {name: self._said.get(name, getattr(outer, name)) for name in Tracked.__slots__ if name != "tags"}
         tracked = Tracked(**said, tags={**outer.tags, **self._tags})

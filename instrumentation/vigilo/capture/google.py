@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class GoogleHook(Hook):
-    """Sees every request of google-genai, to Gemini on Google AI and on Vertex AI."""
+    """Sees every request of google-genai, to Gemini on Google AI and on Vertex AI.
+
+    The wrappers name their parameters as the SDK does, so that they can be called by keyword as well.
+    """
 
     module_name = "google.genai._api_client"
 
@@ -49,12 +52,12 @@ class GoogleHook(Hook):
 
     def _request(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(inner)
-        def request(client: Any, method: str, path: str, body: Any, *args: Any, **kwargs: Any) -> Any:
-            call = self._begin(client, path, body, stream=False)
+        def request(client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **kwargs: Any) -> Any:
+            call = self._begin(client, path, request_dict, stream=False)
             if call is None:
-                return inner(client, method, path, body, *args, **kwargs)
+                return inner(client, http_method, path, request_dict, *args, **kwargs)
             with sending(call.recording):
-                result = inner(client, method, path, body, *args, **kwargs)
+                result = inner(client, http_method, path, request_dict, *args, **kwargs)
             call.answered(result)
             return result
 
@@ -62,12 +65,14 @@ class GoogleHook(Hook):
 
     def _async_request(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(inner)
-        async def async_request(client: Any, method: str, path: str, body: Any, *args: Any, **kwargs: Any) -> Any:
-            call = self._begin(client, path, body, stream=False)
+        async def async_request(
+            client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **kwargs: Any
+        ) -> Any:
+            call = self._begin(client, path, request_dict, stream=False)
             if call is None:
-                return await inner(client, method, path, body, *args, **kwargs)
+                return await inner(client, http_method, path, request_dict, *args, **kwargs)
             with sending(call.recording):
-                result = await inner(client, method, path, body, *args, **kwargs)
+                result = await inner(client, http_method, path, request_dict, *args, **kwargs)
             call.answered(result)
             return result
 
@@ -76,11 +81,11 @@ class GoogleHook(Hook):
     def _request_streamed(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(inner)
         def request_streamed(
-            client: Any, method: str, path: str, body: Any, *args: Any, **kwargs: Any
+            client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **kwargs: Any
         ) -> Iterator[Any]:
             # A generator like the SDK's own: nothing is sent, or recorded, before the first chunk is asked for.
-            call = self._begin(client, path, body, stream=True)
-            chunks = inner(client, method, path, body, *args, **kwargs)
+            call = self._begin(client, path, request_dict, stream=True)
+            chunks = inner(client, http_method, path, request_dict, *args, **kwargs)
             if call is None:
                 yield from chunks
                 return
@@ -97,13 +102,13 @@ class GoogleHook(Hook):
     def _async_request_streamed(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(inner)
         async def async_request_streamed(
-            client: Any, method: str, path: str, body: Any, *args: Any, **kwargs: Any
+            client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **kwargs: Any
         ) -> Any:
-            call = self._begin(client, path, body, stream=True)
+            call = self._begin(client, path, request_dict, stream=True)
             if call is None:
-                return await inner(client, method, path, body, *args, **kwargs)
+                return await inner(client, http_method, path, request_dict, *args, **kwargs)
             with sending(call.recording):
-                chunks = await inner(client, method, path, body, *args, **kwargs)
+                chunks = await inner(client, http_method, path, request_dict, *args, **kwargs)
             end = call.stream_end()
             reader = read_async(chunks, end)
             weakref.finalize(reader, end.end)  # nobody may ever read it

@@ -318,6 +318,15 @@ def test_a_request_made_by_keyword_is_seen(instrumented, counted):
     assert instrumented.span().attributes["gen_ai.usage.input_tokens"] == 120
 
 
+def test_a_request_of_google_made_by_keyword_is_seen(instrumented, counted):
+    body = {"contents": [{"role": "user", "parts": [{"text": "Hello there"}]}]}
+    with genai.Client() as client:
+        client._api_client.request(
+            http_method="post", path="models/gemini-2.5-flash:generateContent", request_dict=body, http_options=None
+        )
+    assert instrumented.span().attributes["gen_ai.usage.input_tokens"] == 120
+
+
 def test_a_client_that_moves_is_known_by_its_new_host(instrumented, counted):
     counted.reply(times=2)
     with openai.OpenAI() as client:
