@@ -19,9 +19,9 @@ Message: TypeAlias = dict[str, Any]
 class Usage:
     """Tokens of one call. ``None``: the provider did not say. Totals contain their parts.
 
-    ``cache_read_tokens``, ``cache_write_tokens`` and ``input_audio_tokens`` lie inside ``input_tokens``;
-    ``cache_write_1h_tokens`` lies inside ``cache_write_tokens``; ``output_reasoning_tokens`` and
-    ``output_audio_tokens`` lie inside ``output_tokens``.
+    ``cache_read_tokens``, ``cache_write_tokens``, ``input_audio_tokens`` and ``input_image_tokens`` lie inside
+    ``input_tokens``; ``cache_write_1h_tokens`` lies inside ``cache_write_tokens``; ``output_reasoning_tokens``,
+    ``output_audio_tokens`` and ``output_image_tokens`` lie inside ``output_tokens``.
     """
 
     input_tokens: int | None = None
@@ -32,6 +32,8 @@ class Usage:
     input_audio_tokens: int | None = None
     output_reasoning_tokens: int | None = None
     output_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    output_image_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back, whole or put together from a stream. ``attributes``: further span attributes by name."""
+    """What came back, whole or put together from a stream.
+
+    ``usage_estimated``: the counts are vigilo's own estimate, since the provider gave none. ``attributes``: further
+    span attributes by name.
+    """
 
     id: str | None = None
     model: str | None = None
@@ -65,4 +71,5 @@ class Response:
     usage: Usage = Usage()
     output: tuple[Message, ...] = ()
     service_tier: str | None = None
+    usage_estimated: bool = False
     attributes: dict[str, Any] = field(default_factory=dict)

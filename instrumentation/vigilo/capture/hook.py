@@ -89,14 +89,19 @@ class sending:  # noqa: N801 - used like a function; a class, because it stands 
 
     __slots__ = ("_context_token", "_recording", "_token")
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording | None) -> None:
+        """``recording``: None for a call that may turn out to be none."""
         self._recording = recording
 
     def __enter__(self) -> None:
+        if self._recording is None:
+            return
         self._context_token = otel_context.attach(self._recording.context())
         self._token = in_flight.set(self._recording)
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if self._recording is None:
+            return
         in_flight.reset(self._token)
         otel_context.detach(self._context_token)
         if error is not None:

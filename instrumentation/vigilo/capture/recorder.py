@@ -65,10 +65,13 @@ class Recorder:
         """Whether messages go on spans at all."""
         return self.settings.content != "off"
 
-    def begin(self, request: Request) -> Recording:
-        """Starts the span of a call that is about to be sent; the price table loads beside the first request."""
+    def begin(self, request: Request, started_s: float | None = None) -> Recording:
+        """Starts the span of a call that is about to be sent; the price table loads beside the first request.
+
+        ``started_s``: when the call began, on the clock of ``time.perf_counter``; now by default.
+        """
         warm_up()
-        return Recording(self, request)
+        return Recording(self, request, started_s)
 
 
 @cache
@@ -100,7 +103,7 @@ class Recording:
         "request_id",
     )
 
-    def __init__(self, recorder: Recorder, request: Request) -> None:
+    def __init__(self, recorder: Recorder, request: Request, started_s: float | None = None) -> None:
         labels: dict[str, Any] = {
             semconv.OPERATION_NAME: request.operation,
             semconv.PROVIDER_NAME: request.provider,
@@ -116,8 +119,12 @@ class Recording:
             attributes[semconv.REQUEST_STREAM] = True
         name = f"{request.operation} {request.model}" if request.model else request.operation
         self._recorder, self._request, self._labels = recorder, request, labels
-        self._span = recorder.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
-        self._wall_s, self._started_s = time.time(), time.perf_counter()
+        now_s = time.perf_counter()
+        self._started_s = now_s if started_s is None else started_s
+        self._wall_s = time.time() - (now_s - self._started_s)
+        self._span = recorder.tracer.start_span(
+            name, kind=SpanKind.CLIENT, attributes=attributes, start_time=int(self._wall_s * 1e9)
+        )
         self.first_chunk_s = self.last_chunk_s = 0.0
         self.chunks = self.attempts = 0
         self.request_id: str | None = None

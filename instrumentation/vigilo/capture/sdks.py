@@ -22,8 +22,8 @@ class Sdk:
     hook: Hook
 
 
-OPENAI_HOOK = StainlessHook("openai", openai.ENDPOINTS)
-ANTHROPIC_HOOK = StainlessHook("anthropic", anthropic.ENDPOINTS)
+OPENAI_HOOK = StainlessHook("openai", openai.endpoint_of)
+ANTHROPIC_HOOK = StainlessHook("anthropic", anthropic.endpoint_of)
 GOOGLE_HOOK = GoogleHook()
 
 SDKS: dict[str, Sdk] = {

@@ -7,6 +7,7 @@ All resources, helpers, raw responses and copies of a client pass ``_base_client
 from __future__ import annotations
 
 import json
+import time
 import weakref
 from collections.abc import Mapping
 from functools import wraps
@@ -16,6 +17,7 @@ from weakref import WeakKeyDictionary
 
 from vigilo.capture.call import Response
 from vigilo.capture.hook import Hook, count_attempt, in_flight, note_headers, read_request, sending
+from vigilo.capture.parse.endpoint import fields
 from vigilo.capture.providers import stainless_origin
 from vigilo.capture.stream_usage import asking
 from vigilo.capture.streams import StreamEnd, watch_stream
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from vigilo.capture.parse.endpoint import Endpoint
+    from vigilo.capture.parse.endpoint import Endpoint, Origin, Route
     from vigilo.capture.patches import Patches
-    from vigilo.capture.recorder import Recording
+    from vigilo.capture.recorder import Recorder, Recording
 
 
 _NOT_GIVEN = frozenset({"NotGiven", "Omit"})
@@ -38,14 +40,14 @@ class StainlessHook(Hook):
 
     Args:
         sdk: the SDK's package, which is also the provider where the host does not tell another.
-        endpoints: how the paths are read; a path that is not here (listing, polling) is no call to a model.
+        endpoint_of: how the paths are read; what has no endpoint (listing, polling) is no call to a model.
     """
 
-    def __init__(self, sdk: str, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(self, sdk: str, endpoint_of: Route) -> None:
         super().__init__()
         self.sdk = sdk
         self.module_name = f"{sdk}._base_client"
-        self._endpoints = endpoints
+        self._endpoint_of = endpoint_of
         self._streams: tuple[type, ...] = ()
         self._unparsed: WeakKeyDictionary[Any, _Call] = WeakKeyDictionary()
 
@@ -131,14 +133,18 @@ class StainlessHook(Hook):
                 return None
             by_position = len(args) > 1  # cast_to and options: so the SDKs' own methods pass them
             options = args[1] if by_position else kwargs["options"]
-            endpoint = self._endpoints.get(options.url.partition("?")[0])
-            body = options.json_data
-            if endpoint is None or options.method.lower() != "post" or not isinstance(body, Mapping):
+            endpoint = self._endpoint_of(options.method.upper(), options.url.partition("?")[0])
+            if endpoint is None:
                 return None
+            body = options.json_data
+            if not isinstance(body, Mapping):
+                body = {}
             # Some helpers leave the SDK's marks of "not given" in the body; they are dropped when it is sent.
             body = {name: value for name, value in body.items() if type(value).__name__ not in _NOT_GIVEN}
             origin = stainless_origin(client, self.sdk)
             content = recorder.wants_content
+            if endpoint.counts is not None:
+                return _Poll(recorder, endpoint, origin, args)
             recording = recorder.begin(read_request(endpoint, origin, body, content))
             call = _Call(recording, endpoint, content, args)
             if endpoint.usage_on_request and by_position and recorder.settings.stream_usage:
@@ -153,14 +159,14 @@ class StainlessHook(Hook):
                 call.watch(result)
             elif not (hasattr(result, "http_response") and hasattr(result, "parse")):
                 call.finish(result)
-            elif (body := getattr(result.http_response, "_content", None)) is not None:
-                call.finish(json.loads(body))
+            elif hasattr(result.http_response, "_content"):
+                call.finish(_read_body(result.http_response))
             else:
                 # The body is still to be read: its call ends when the app parses the raw response, or drops it.
                 self._unparsed[result] = call
                 weakref.finalize(result, call.dropped)
             return
-        call.recording.finish(Response())
+        call.abandon()
 
     def _parsed(self, raw: Any, result: Any) -> None:
         if not self._unparsed or (call := self._unparsed.pop(raw, None)) is None:
@@ -177,7 +183,7 @@ class _Call:
 
     __slots__ = ("_content", "_endpoint", "_hides_usage", "_watched", "args", "recording")
 
-    def __init__(self, recording: Recording, endpoint: Endpoint, content: bool, args: tuple[Any, ...]) -> None:
+    def __init__(self, recording: Recording | None, endpoint: Endpoint, content: bool, args: tuple[Any, ...]) -> None:
         self.recording = recording
         self.args = args
         self._endpoint = endpoint
@@ -194,12 +200,18 @@ class _Call:
 
     def finish(self, answer: Any) -> None:
         """Ends the recording with a whole answer, as JSON or as the SDK's object."""
-        self.recording.finish(self._endpoint.response(answer, self._content))
+        if self.recording is not None:
+            self.recording.finish(self._endpoint.response(answer, self._content))
+
+    def abandon(self) -> None:
+        """Ends the recording without an answer."""
+        if self.recording is not None:
+            self.recording.finish(Response())
 
     def watch(self, stream: Any) -> None:
         """Leaves the end of the recording to the stream."""
-        if self._endpoint.fold is None:
-            self.recording.finish(Response())
+        if self._endpoint.fold is None or self.recording is None:
+            self.abandon()
             return
         self._watched = True
         watch_stream(
@@ -209,7 +221,37 @@ class _Call:
     def dropped(self) -> None:
         """The raw response is gone: unless it was parsed to a stream, the call is over."""
         if not self._watched:
-            self.recording.finish(Response())
+            self.abandon()
+
+
+class _Poll(_Call):
+    """A question that is asked until its answer counts: that one becomes a recording, begun when it was asked."""
+
+    __slots__ = ("_origin", "_recorder", "_started_s")
+
+    def __init__(self, recorder: Recorder, endpoint: Endpoint, origin: Origin, args: tuple[Any, ...]) -> None:
+        super().__init__(None, endpoint, recorder.wants_content, args)
+        self._recorder = recorder
+        self._origin = origin
+        self._started_s = time.perf_counter()
+
+    def finish(self, answer: Any) -> None:
+        assert self._endpoint.counts is not None  # noqa: S101 - for the type checker: only such endpoints are polled
+        if self._endpoint.counts(answer):
+            request = read_request(self._endpoint, self._origin, fields(answer), self._content)
+            self.recording = self._recorder.begin(request, self._started_s)
+            super().finish(answer)
+
+    def abandon(self) -> None:
+        """An answer that cannot be read was no answer that counts."""
+
+
+def _read_body(response: Any) -> Any:
+    """The body of an HTTP response that is there already: JSON parsed, anything else as text or bytes."""
+    kind = response.headers.get("content-type", "")
+    if "json" in kind:
+        return json.loads(response.content)
+    return response.text if kind.startswith("text/") else response.content
 
 
 def _counted(inner: Callable[..., Any]) -> Callable[..., Any]:

@@ -200,4 +200,10 @@ def _streamed_part(part: Part, pieces: list[str]) -> Part:
     return {**part, "arguments": "".join(pieces)}
 
 
-ENDPOINTS: dict[str, Endpoint] = {"/v1/messages": Endpoint("chat", request, response, MessagesFold)}
+MESSAGES = Endpoint("chat", request, response, MessagesFold)
+_ENDPOINTS: dict[str, Endpoint] = {"/v1/messages": MESSAGES}
+
+
+def endpoint_of(method: str, path: str) -> Endpoint | None:
+    """The endpoint of a request; None for listing, polling and what else is no call to a model."""
+    return _ENDPOINTS.get(path) if method == "POST" else None

@@ -39,8 +39,12 @@ class Endpoint:
 
     ``operation`` is the conventions' name for what it does. ``request(origin, body, content)`` takes the JSON body as
     sent; ``content`` says whether messages are wanted. ``response(answer, content)`` takes the whole answer, as JSON or
-    as the SDK's object. ``fold(content)`` starts putting a stream together; None where the endpoint cannot stream.
-    ``usage_on_request``: a stream counts its tokens only when the caller asks for it.
+    as the SDK's object; what is no JSON comes as text, bytes or the SDK's object. ``fold(content)`` starts putting a
+    stream together; None where the endpoint cannot stream.
+
+    ``usage_on_request``: a stream counts its tokens only when the caller asks for it. ``counts(answer)``, where there
+    is one, says whether the answer to a question that is asked again and again (is it done yet?) is worth a span; such
+    a call is recorded after its answer, which ``request`` then gets as the body, and errors of it are not recorded.
     """
 
     operation: str
@@ -48,6 +52,11 @@ class Endpoint:
     response: Callable[[Any, bool], Response]
     fold: Callable[[bool], Fold] | None = None
     usage_on_request: bool = False
+    counts: Callable[[Any], bool] | None = None
+
+
+Route = Callable[[str, str], Endpoint | None]
+"""Method, in upper case, and path without its query -> the endpoint; None for what is no call to a model."""
 
 
 def read(source: Any, name: str) -> Any:

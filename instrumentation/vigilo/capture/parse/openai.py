@@ -36,8 +36,13 @@ def embeddings_response(body: Any, content: bool) -> Response:
     return Response(model=read(body, "model"), usage=usage(read(body, "usage")))
 
 
-ENDPOINTS: dict[str, Endpoint] = {
+_ENDPOINTS: dict[str, Endpoint] = {
     "/chat/completions": CHAT,
     "/responses": RESPONSES,
     "/embeddings": Endpoint("embeddings", embeddings_request, embeddings_response),
 }
+
+
+def endpoint_of(method: str, path: str) -> Endpoint | None:
+    """The endpoint of a request; None for listing, polling and what else is no call to a model."""
+    return _ENDPOINTS.get(path) if method == "POST" else None

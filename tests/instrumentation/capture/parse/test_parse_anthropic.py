@@ -1,8 +1,8 @@
 from vigilo.capture.call import Usage
-from vigilo.capture.parse.anthropic import ENDPOINTS
+from vigilo.capture.parse.anthropic import endpoint_of
 from vigilo.capture.parse.endpoint import Origin
 
-MESSAGES = ENDPOINTS["/v1/messages"]
+MESSAGES = endpoint_of("POST", "/v1/messages")
 USAGE = {
     "input_tokens": 50,
     "cache_creation_input_tokens": 30,

@@ -1,9 +1,9 @@
 from vigilo.capture.call import Usage
 from vigilo.capture.parse.endpoint import Origin
-from vigilo.capture.parse.openai import ENDPOINTS
+from vigilo.capture.parse.openai import endpoint_of
 
 ORIGIN = Origin("openai", "api.openai.com", 443)
-CHAT, RESPONSES, EMBEDDINGS = (ENDPOINTS[path] for path in ("/chat/completions", "/responses", "/embeddings"))
+CHAT, RESPONSES, EMBEDDINGS = (endpoint_of("POST", path) for path in ("/chat/completions", "/responses", "/embeddings"))
 DETAILED_USAGE = {
     "prompt_tokens": 120,
     "completion_tokens": 40,
