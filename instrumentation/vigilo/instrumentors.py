@@ -35,14 +35,14 @@ class _SdkInstrumentor(BaseInstrumentor):
             meter_provider=kwargs.get("meter_provider"),
             logger_provider=kwargs.get("logger_provider"),
         )
-        hook = SDKS[self.sdk_name].hook
-        hook.subscriptions.subscribe(recorder)
-        hook.hold("instrumentor")
+        for hook in SDKS[self.sdk_name].hooks:
+            hook.subscriptions.subscribe(recorder)
+            hook.hold("instrumentor")
 
     def _uninstrument(self, **_: Any) -> None:
-        hook = SDKS[self.sdk_name].hook
-        hook.subscriptions.subscribe(None)
-        hook.release("instrumentor")
+        for hook in SDKS[self.sdk_name].hooks:
+            hook.subscriptions.subscribe(None)
+            hook.release("instrumentor")
 
 
 class OpenAIInstrumentor(_SdkInstrumentor):

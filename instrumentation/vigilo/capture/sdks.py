@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sdk:
-    """One SDK: its distribution with the versions that are supported, and its hook."""
+    """One SDK: its distribution with the versions that are supported, and its hooks: one for each transport it has."""
 
     requirement: str
-    hook: Hook
+    hooks: tuple[Hook, ...]
 
 
 OPENAI_HOOK = StainlessHook("openai", openai.endpoint_of)
@@ -27,16 +27,17 @@ ANTHROPIC_HOOK = StainlessHook("anthropic", anthropic.endpoint_of)
 GOOGLE_HOOK = GoogleHook()
 
 SDKS: dict[str, Sdk] = {
-    "openai": Sdk("openai >= 1.66, < 4", OPENAI_HOOK),
-    "anthropic": Sdk("anthropic >= 0.51, < 3", ANTHROPIC_HOOK),
-    "google": Sdk("google-genai >= 1.32, < 4", GOOGLE_HOOK),
+    "openai": Sdk("openai >= 1.66, < 4", (OPENAI_HOOK,)),
+    "anthropic": Sdk("anthropic >= 0.51, < 3", (ANTHROPIC_HOOK,)),
+    "google": Sdk("google-genai >= 1.32, < 4", (GOOGLE_HOOK,)),
 }
 
 
 def install_all() -> None:
     """Makes ``track`` blocks see calls without any instrumentor. Cheap to repeat; imports no SDK."""
     for sdk in SDKS.values():
-        sdk.hook.hold("track")
+        for hook in sdk.hooks:
+            hook.hold("track")
 
 
 def subscribe_client(client: Any, recorder: Any) -> None:
@@ -46,7 +47,8 @@ def subscribe_client(client: Any, recorder: Any) -> None:
         VigiloError: it is no client of a supported SDK.
     """
     for sdk in SDKS.values():
-        sdk.hook.hold("wrap")
+        for hook in sdk.hooks:
+            hook.hold("wrap")
     for hook in (OPENAI_HOOK, ANTHROPIC_HOOK):
         if hook.owns(client):
             hook.subscriptions.subscribe_client(client._client, recorder)
