@@ -57,6 +57,8 @@ USAGE_CACHE_WRITE_INPUT_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
 USAGE_REASONING_OUTPUT_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
 USAGE_AUDIO_INPUT_TOKENS: Final = "gen_ai.usage.audio.input_tokens"
 USAGE_AUDIO_OUTPUT_TOKENS: Final = "gen_ai.usage.audio.output_tokens"
+USAGE_AUDIO_INPUT_SECONDS: Final = "vigilo.usage.audio.input_seconds"  # double, s: transcribed sound, where it is paid
+COUNTED_INPUT_TOKENS: Final = "vigilo.counted.input_tokens"  # int: the answer of count_tokens; nobody used them
 
 # Content: JSON strings, masked unless the user asked for full content
 INPUT_MESSAGES: Final = "gen_ai.input.messages"  # [{"role", "parts": [{"type": "text", "content"}, ...]}]

@@ -22,6 +22,7 @@ from vigilo.capture.parse.endpoint import (
     read,
     text_part,
 )
+from vigilo.capture.parse.openai_request import asked, sent, several, stops
 
 _SENT = {  # as the caller sent them; the value goes on the span unchanged
     "temperature": semconv.REQUEST_TEMPERATURE,
@@ -39,26 +40,19 @@ OUTPUT_TYPES = {"text": "text", "json_object": "json", "json_schema": "json"}
 
 def request(origin: Origin, body: Json, content: bool) -> Request:
     """The request of ``POST /chat/completions``."""
-    sent: dict[str, Any] = {semconv.OPENAI_API_TYPE: "chat_completions"} if origin.provider == "openai" else {}
-    for name, attribute in _SENT.items():
-        if (value := body.get(name)) is not None:
-            sent[attribute] = value
-    if (stop := body.get("stop")) is not None:
-        sent[semconv.REQUEST_STOP_SEQUENCES] = [stop] if isinstance(stop, str) else list(stop)
-    if (choices := body.get("n")) not in (None, 1):
-        sent[semconv.REQUEST_CHOICE_COUNT] = choices
-    if (output := OUTPUT_TYPES.get(read(body.get("response_format"), "type"))) is not None:
-        sent[semconv.OUTPUT_TYPE] = output
-    return Request(
-        operation="chat",
-        provider=origin.provider,
-        model=body.get("model"),
-        parameters=sent,
-        stream=bool(body.get("stream")),
+    api: dict[str, Any] = {semconv.OPENAI_API_TYPE: "chat_completions"} if origin.provider == "openai" else {}
+    parameters = {**api, **sent(body, _SENT), **stops(body), **several(body)}
+    if "audio" in (body.get("modalities") or ()):
+        parameters[semconv.OUTPUT_TYPE] = "speech"
+    elif (output := OUTPUT_TYPES.get(read(body.get("response_format"), "type"))) is not None:
+        parameters[semconv.OUTPUT_TYPE] = output
+    return asked(
+        "chat",
+        origin,
+        body,
+        parameters,
         input=tuple(message(m) for m in body.get("messages") or ()) if content else (),
         tools=tuple(tool(t) for t in body.get("tools") or ()) if content else (),
-        server_address=origin.server_address,
-        server_port=origin.server_port,
     )
 
 
@@ -73,6 +67,8 @@ def message(source: Any) -> Message:
         }
         return {"role": role, "parts": [response]}
     parts = content_parts(read(source, "content"))
+    if (audio := read(source, "audio")) is not None:  # an earlier answer that was spoken
+        parts.append({"type": "file", "modality": "audio", "file_id": read(audio, "id")})
     parts += [tool_call(call) for call in read(source, "tool_calls") or ()]
     return {"role": role, "parts": parts}
 
@@ -134,7 +130,9 @@ def usage(source: Any) -> Usage:
         input_tokens=count(source, "prompt_tokens"),
         output_tokens=count(source, "completion_tokens"),
         cache_read_tokens=count(prompt, "cached_tokens"),
+        cache_write_tokens=count(prompt, "cache_write_tokens"),
         input_audio_tokens=count(prompt, "audio_tokens"),
+        input_image_tokens=count(prompt, "image_tokens"),
         output_reasoning_tokens=count(completion, "reasoning_tokens"),
         output_audio_tokens=count(completion, "audio_tokens"),
     )
@@ -161,6 +159,8 @@ def _answer(choice: Any) -> Message:
     parts = content_parts(read(said, "content"))
     if read(said, "refusal"):
         parts.append(text_part(read(said, "refusal")))
+    if transcript := read(read(said, "audio"), "transcript"):
+        parts.append(text_part(transcript))
     parts += [tool_call(call) for call in read(said, "tool_calls") or ()]
     return answer(read(said, "role") or "assistant", parts, finish_reason(read(choice, "finish_reason")))
 
@@ -209,7 +209,7 @@ class ChatFold:
 
     def _add_delta(self, index: int, delta: Mapping[str, Any]) -> None:
         texts = self._texts.setdefault(index, [])
-        if text := delta.get("content") or delta.get("refusal"):
+        if text := delta.get("content") or delta.get("refusal") or read(delta.get("audio"), "transcript"):
             texts.append(text)
         for call in delta.get("tool_calls") or ():
             pieces = self._calls.setdefault((index, read(call, "index") or 0), _CallPieces())
@@ -248,10 +248,10 @@ class _CallPieces:
         self.arguments: list[str] = []
 
     def add(self, call: Any) -> None:
-        function = read(call, "function")
+        function = read(call, "function") or read(call, "custom")
         self.id = self.id or read(call, "id")
         self.name = self.name or read(function, "name")
-        if text := read(function, "arguments"):
+        if text := read(function, "arguments") or read(function, "input"):
             self.arguments.append(text)
 
     def part(self) -> Part:

@@ -5,7 +5,7 @@ Shapes: the API reference of OpenAI, "Create a model response" and "Streaming ev
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vigilo import semconv
 from vigilo.capture.call import Message, Part, Request, Response, Usage
@@ -21,7 +21,9 @@ from vigilo.capture.parse.endpoint import (
     read,
     text_part,
 )
+from vigilo.capture.parse.once import Once
 from vigilo.capture.parse.openai_chat import OUTPUT_TYPES, tool
+from vigilo.capture.parse.openai_request import asked, sent
 
 _SENT = {
     "temperature": semconv.REQUEST_TEMPERATURE,
@@ -30,32 +32,40 @@ _SENT = {
     "previous_response_id": semconv.REQUEST_PREVIOUS_RESPONSE_ID,
     "service_tier": semconv.OPENAI_REQUEST_SERVICE_TIER,
 }
+_ENDED = frozenset({"completed", "incomplete", "failed", "cancelled"})
 _LAST_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _TEXT_EVENTS = frozenset({"response.output_text.delta", "response.refusal.delta"})
+_counted = Once()
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def request(origin: Origin, body: Json, content: bool) -> Request:
     """The request of ``POST /responses``."""
-    sent: dict[str, Any] = {semconv.OPENAI_API_TYPE: "responses"} if origin.provider == "openai" else {}
-    for name, attribute in _SENT.items():
-        if (value := body.get(name)) is not None:
-            sent[attribute] = value
+    parameters = {**_api(origin), **sent(body, _SENT)}
     if (effort := read(body.get("reasoning"), "effort")) is not None:
-        sent[semconv.REQUEST_REASONING_LEVEL] = effort
+        parameters[semconv.REQUEST_REASONING_LEVEL] = effort
     if (output := OUTPUT_TYPES.get(read(read(body.get("text"), "format"), "type"))) is not None:
-        sent[semconv.OUTPUT_TYPE] = output
-    return Request(
-        operation="chat",
-        provider=origin.provider,
-        model=body.get("model"),
-        parameters=sent,
-        stream=bool(body.get("stream")),
+        parameters[semconv.OUTPUT_TYPE] = output
+    return _asked("chat", origin, body, content, parameters)
+
+
+def _api(origin: Origin) -> dict[str, Any]:
+    return {semconv.OPENAI_API_TYPE: "responses"} if origin.provider == "openai" else {}
+
+
+def _asked(operation: str, origin: Origin, body: Json, content: bool, parameters: Mapping[str, Any]) -> Request:
+    instructions = body.get("instructions")
+    return asked(
+        operation,
+        origin,
+        body,
+        parameters,
         conversation_id=_conversation_id(body),
         input=_input(body.get("input")) if content else (),
-        system=(text_part(body["instructions"]),) if content and body.get("instructions") else (),
+        system=(text_part(instructions),) if content and isinstance(instructions, str) and instructions else (),
         tools=tuple(tool(t) for t in body.get("tools") or ()) if content else (),
-        server_address=origin.server_address,
-        server_port=origin.server_port,
     )
 
 
@@ -182,9 +192,49 @@ class ResponsesFold:
 
     def response(self) -> Response:
         if self._ended is not None:
-            return response(self._ended, self._content)
+            return created(self._ended, self._content)
         output = (answer("assistant", [text_part("".join(self._texts))], None),) if self._texts else ()
         return Response(id=read(self._started, "id"), model=read(self._started, "model"), output=output)
 
 
-RESPONSES = Endpoint("chat", request, response, ResponsesFold)
+def ended_in_background(body: Any) -> bool:
+    """Whether a response was made in the background and has come to its end, told for the first time."""
+    return bool(read(body, "background")) and read(body, "status") in _ENDED and _counted.first(read(body, "id"))
+
+
+def created(body: Any, content: bool) -> Response:
+    """The answer to ``POST /responses``: one that is made in the background may be there already, and is counted."""
+    ended_in_background(body)
+    return response(body, content)
+
+
+def fetch_request(origin: Origin, body: Json, content: bool) -> Request:
+    """A response that was made in the background, as it was fetched: what it was asked lies on the span that did."""
+    return asked("fetch_response", origin, body, _api(origin), conversation_id=_conversation_id(body))
+
+
+def compact_request(origin: Origin, body: Json, content: bool) -> Request:
+    """The request of ``POST /responses/compact``."""
+    return _asked("compaction", origin, body, content, {**_api(origin), **sent(body, _SENT)})
+
+
+def compact_response(body: Any, content: bool) -> Response:
+    """A compaction: its tokens. It repeats the user's messages, so it adds nothing to read."""
+    return Response(id=read(body, "id"), usage=usage(read(body, "usage")))
+
+
+def input_tokens_request(origin: Origin, body: Json, content: bool) -> Request:
+    """The request of ``POST /responses/input_tokens``."""
+    return _asked("count_tokens", origin, body, content, _api(origin))
+
+
+def input_tokens_response(body: Any, content: bool) -> Response:
+    """A count: tokens that were not used, so they are no usage."""
+    counted = count(body, "input_tokens")
+    return Response(attributes={} if counted is None else {semconv.COUNTED_INPUT_TOKENS: counted})
+
+
+RESPONSES = Endpoint("chat", request, created, ResponsesFold)
+BACKGROUND = Endpoint("fetch_response", fetch_request, response, ResponsesFold, counts=ended_in_background)
+COMPACT = Endpoint("compaction", compact_request, compact_response)
+INPUT_TOKENS = Endpoint("count_tokens", input_tokens_request, input_tokens_response)
