@@ -56,9 +56,13 @@ USAGE_CACHE_READ_INPUT_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
 USAGE_CACHE_WRITE_INPUT_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
 USAGE_REASONING_OUTPUT_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
 USAGE_AUDIO_INPUT_TOKENS: Final = "gen_ai.usage.audio.input_tokens"
+USAGE_IMAGE_INPUT_TOKENS: Final = "gen_ai.usage.image.input_tokens"
+USAGE_IMAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.image.output_tokens"
 USAGE_AUDIO_OUTPUT_TOKENS: Final = "gen_ai.usage.audio.output_tokens"
 USAGE_AUDIO_INPUT_SECONDS: Final = "vigilo.usage.audio.input_seconds"  # double, s: transcribed sound, where it is paid
+USAGE_ESTIMATED: Final = "vigilo.usage.estimated"  # boolean, when vigilo estimated the counts: the provider gave none
 COUNTED_INPUT_TOKENS: Final = "vigilo.counted.input_tokens"  # int: the answer of count_tokens; nobody used them
+CACHE_STORED_TOKENS: Final = "vigilo.cache.stored_tokens"  # int: what create_cache keeps; billed by the hour
 
 # Content: JSON strings, masked unless the user asked for full content
 INPUT_MESSAGES: Final = "gen_ai.input.messages"  # [{"role", "parts": [{"type": "text", "content"}, ...]}]
@@ -84,8 +88,23 @@ COST_SOURCE: Final = "vigilo.cost.source"  # string: genai-prices
 COST_SNAPSHOT: Final = "vigilo.cost.snapshot"  # string: version of the price table
 COST_UNPRICED: Final = "vigilo.cost.unpriced"  # boolean, when the model has tokens but no known price
 
-# Provider request id
-REQUEST_ID: Final = "vigilo.request.id"  # string: the provider's id of the request, from its response headers
+# A live session
+LIVE_GO_AWAY: Final = "vigilo.live.go_away"  # boolean, when the server said that it is about to close the session
+
+# What the headers of the response told
+REQUEST_ID: Final = "vigilo.request.id"  # string: the provider's id of the request
+RATELIMIT_REMAINING_REQUESTS: Final = "vigilo.ratelimit.remaining_requests"  # int: left in the provider's window
+RATELIMIT_REMAINING_TOKENS: Final = "vigilo.ratelimit.remaining_tokens"  # int: left in the provider's window
+
+# Attempts: a span event for each one that failed and was made again. The last attempt is what the span itself tells.
+ATTEMPT_EVENT: Final = "vigilo.attempt.failed"  # with http.response.status_code or error.type
+ATTEMPT_RETRY_AFTER: Final = "vigilo.attempt.retry_after"  # double, s: what the provider asked to wait
+
+# How a stream ended that was not read to its end and did not fail
+STREAM_ENDED_BY: Final = "vigilo.stream.ended_by"  # string: close, drop, idle, exit (of the interpreter)
+
+# The event that tells a whole call, with its messages: severity DEBUG, the span's attributes
+DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
 
 # The event of a failed call: severity WARN
 EXCEPTION_EVENT: Final = "gen_ai.client.operation.exception"

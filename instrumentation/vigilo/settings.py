@@ -19,10 +19,21 @@ if TYPE_CHECKING:
 
 CONFIG_FILE_NAME = "vigilo.toml"
 CAPTURE_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-_CAPTURES_NOTHING = frozenset({"NO_CONTENT", "EVENT_ONLY", "FALSE"})  # content is recorded on spans only
+EMIT_EVENT = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"
+COMPLETION_HOOK = "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK"
+_CAPTURE_MODES = {
+    "NO_CONTENT": ("content", "off"),
+    "FALSE": ("content", "off"),
+    "SPAN_ONLY": ("content_on", "spans"),
+    "EVENT_ONLY": ("content_on", "events"),
+    "SPAN_AND_EVENT": ("content_on", "both"),
+}
 OTHER_VARIABLES = {
     "VIGILO_CONFIG": "path of the settings file, instead of `vigilo.toml` in the working directory",
-    CAPTURE_CONTENT: "OpenTelemetry's own: `NO_CONTENT` is `content = \"off\"` unless vigilo's setting says otherwise",
+    CAPTURE_CONTENT: 'OpenTelemetry\'s own: `NO_CONTENT` is `content = "off"`; `SPAN_ONLY`, `EVENT_ONLY` and '
+    "`SPAN_AND_EVENT` are `content_on`; vigilo's settings win",
+    EMIT_EVENT: 'OpenTelemetry\'s own: `true` is `operation_events = "on"`, `false` is `"off"`; vigilo\'s setting wins',
+    COMPLETION_HOOK: "OpenTelemetry's own: `completion_hook`; vigilo's setting wins",
     "VIGILO_RAISE_INTERNAL": "`1` raises vigilo's internal errors instead of logging them; for its own tests",
 }
 
@@ -45,6 +56,21 @@ def _positive(value: object) -> int:
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise ValueError
     return number
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError
+    seconds = float(value)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError
+    return seconds
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return value.strip()
 
 
 def _boolean(value: object) -> bool:
@@ -83,6 +109,21 @@ class Settings:
         _one_of("masked", "off", "full"),
         default="masked",
     )
+    content_on: str = _setting(
+        "Where messages go: on spans, on the event `gen_ai.client.inference.operation.details`, or both",
+        _one_of("spans", "events", "both"),
+        default="spans",
+    )
+    operation_events: str = _setting(
+        "The event `gen_ai.client.inference.operation.details` for each call: `auto` is when messages go on it",
+        _one_of("auto", "on", "off"),
+        default="auto",
+    )
+    completion_hook: str = _setting(
+        "Name of an entry point of `opentelemetry_genai_completion_hook` that gets each call's messages, masked",
+        {"parse": _name, "allowed": "a name", "shown": "none"},
+        default="",
+    )
     content_max_chars: int = _setting(
         "Characters kept of each text in a message",
         {"parse": _positive, "allowed": "a whole number, 1 or more"},
@@ -97,6 +138,11 @@ class Settings:
         "Have OpenAI count the tokens of streams whose caller did not ask; the extra chunk is hidden from the app",
         {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`true`"},
         default=True,
+    )
+    stream_idle_s: float = _setting(
+        "Seconds after which a stream that is kept but not read has its span ended; `0` never",
+        {"parse": _seconds, "allowed": "a number of seconds, 0 or more"},
+        default=600.0,
     )
 
 
@@ -133,8 +179,12 @@ def _chosen(environ: Mapping[str, str] | None, working_directory: Path | None) -
     environ = os.environ if environ is None else environ
     known = {spec.name: spec for spec in fields(Settings)}
     chosen: dict[str, tuple[Any, str]] = {}
-    if environ.get(CAPTURE_CONTENT, "").strip().upper() in _CAPTURES_NOTHING:
-        chosen["content"] = ("off", CAPTURE_CONTENT)
+    if mode := _CAPTURE_MODES.get(environ.get(CAPTURE_CONTENT, "").strip().upper()):
+        chosen[mode[0]] = (mode[1], CAPTURE_CONTENT)
+    if (emit := environ.get(EMIT_EVENT, "").strip().lower()) in ("true", "false"):
+        chosen["operation_events"] = ("on" if emit == "true" else "off", EMIT_EVENT)
+    if hook := environ.get(COMPLETION_HOOK, "").strip():
+        chosen["completion_hook"] = (hook, COMPLETION_HOOK)
     path, table = _read_file(environ, working_directory or Path.cwd())
     for key, value in table.items():
         if key not in known:

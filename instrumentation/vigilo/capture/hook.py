@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
+from vigilo.capture import gate
+from vigilo.capture.attempts import failed
 from vigilo.capture.call import Request
 from vigilo.capture.patches import Patches
 from vigilo.capture.subscriptions import Subscriptions
@@ -82,9 +84,10 @@ class Hook(ABC):
 
 
 class sending:  # noqa: N801 - used like a function; a class, because it stands on the app's path
-    """Around the request of a call: its span is current for the HTTP client's spans, and its attempts are counted.
+    """Around the request of a call: the gate is asked, then the call's span is current for the HTTP client's spans.
 
-    Never held while a stream is read: the reader's own spans must keep their parent.
+    What the gate refuses is not sent, and recorded as a failed call. Never held while a stream is read: the reader's
+    own spans must keep their parent.
     """
 
     __slots__ = ("_context_token", "_recording", "_token")
@@ -96,6 +99,11 @@ class sending:  # noqa: N801 - used like a function; a class, because it stands 
     def __enter__(self) -> None:
         if self._recording is None:
             return
+        try:
+            gate.check(self._recording.request)
+        except BaseException as refusal:
+            self._recording.fail(refusal)
+            raise
         self._context_token = otel_context.attach(self._recording.context())
         self._token = in_flight.set(self._recording)
 
@@ -129,9 +137,17 @@ def count_attempt() -> None:
         recording.attempts += 1
 
 
+def note_failed_attempt(error: BaseException | None) -> None:
+    """Notes why an HTTP request of the call in flight has to be made again, as the error that says so."""
+    recording = in_flight.get()
+    if recording is None or error is None:
+        return
+    with internal_errors("noting a failed attempt"):
+        recording.resent.append(failed(error))
+
+
 def note_headers(headers: Any) -> None:
     """Notes the headers of a response to the call in flight."""
     recording = in_flight.get()
-    if recording is not None and headers is not None:
-        with internal_errors("reading response headers"):
-            recording.headers(headers)
+    if recording is not None:
+        recording.headers = headers

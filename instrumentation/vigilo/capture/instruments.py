@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping  # noqa: TC003 - a named tuple's fields are read at run time
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opentelemetry._logs import SeverityNumber, get_logger
+from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 from opentelemetry.metrics import get_meter
 
 from vigilo import semconv
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.context import Context
     from opentelemetry.metrics import MeterProvider
@@ -53,38 +52,89 @@ class Instruments:
             description="Mean time between the chunks of a stream, recorded once a stream",
             explicit_bucket_boundaries_advisory=seconds,
         )
-        self.cost = meter.create_counter(semconv.VIGILO_COST, unit="USD", description="Price of the calls")
+        self._cost = meter.create_counter(semconv.VIGILO_COST, unit="USD", description="Price of the calls")
         self._logger = get_logger(SCOPE, vigilo_version(), logger_provider=logger_provider)
 
     def record_call(
         self,
-        labels: Mapping[str, Any],
+        labels: Labels,
         usage: Usage,
         *,
         duration_s: float,
-        first_chunk_s: float | None,
-        chunk_gap_s: float | None,
+        first_chunk_s: float | None = None,
+        chunk_gap_s: float | None = None,
+        cost_usd: float | None = None,
     ) -> None:
-        """Records the histograms of one call; what is None is not recorded."""
-        self._duration.record(duration_s, labels)
-        for kind, count in (("input", usage.input_tokens), ("output", usage.output_tokens)):
-            if count is not None:
-                self._tokens.record(count, {**labels, semconv.TOKEN_TYPE: kind})
+        """Records the metrics of one call; what is None is not recorded."""
+        self._duration.record(duration_s, labels.call)
+        if usage.input_tokens is not None:
+            self._tokens.record(usage.input_tokens, labels.input)
+        if usage.output_tokens is not None:
+            self._tokens.record(usage.output_tokens, labels.output)
+        if cost_usd is not None:
+            self._cost.add(cost_usd, labels.call)
         if first_chunk_s is not None:
-            self._time_to_first_chunk.record(first_chunk_s, labels)
+            self._time_to_first_chunk.record(first_chunk_s, labels.call)
         if chunk_gap_s is not None:
-            self._time_per_output_chunk.record(chunk_gap_s, labels)
+            self._time_per_output_chunk.record(chunk_gap_s, labels.call)
 
-    def emit_exception(self, kind: str, message: str | None, labels: Mapping[str, Any], context: Context) -> None:
+    def emit_exception(self, kind: str, message: str | None, labels: Labels, context: Context) -> None:
         """Emits the conventions' event of a failed call; ``message`` is masked already."""
         told = {semconv.EXCEPTION_TYPE: kind, **({semconv.EXCEPTION_MESSAGE: message} if message else {})}
         self._logger.emit(
             event_name=semconv.EXCEPTION_EVENT,
             severity_number=SeverityNumber.WARN,
             severity_text="WARN",
-            attributes={**labels, **told},
+            attributes={**labels.call, **told},
             context=context,
         )
+
+    def emit(self, event: LogRecord) -> None:
+        """Emits an event that was made with :func:`details_event`."""
+        self._logger.emit(event)
+
+
+class Labels(NamedTuple):
+    """The attributes of a call's metrics: of all of them, and of its token counts."""
+
+    call: Mapping[str, Any]
+    input: Mapping[str, Any]
+    output: Mapping[str, Any]
+
+
+@lru_cache(maxsize=1024)
+def labels_of(
+    operation: str,
+    provider: str,
+    model: str | None,
+    server_address: str | None,
+    server_port: int | None,
+    response_model: str | None = None,
+    error_type: str | None = None,
+) -> Labels:
+    """The labels of calls that are alike, made once: they are the same objects from call to call, never changed."""
+    told = {
+        semconv.OPERATION_NAME: operation,
+        semconv.PROVIDER_NAME: provider,
+        semconv.REQUEST_MODEL: model or None,
+        semconv.SERVER_ADDRESS: server_address,
+        semconv.SERVER_PORT: server_port,
+        semconv.RESPONSE_MODEL: response_model,
+        semconv.ERROR_TYPE: error_type,
+    }
+    call = {name: value for name, value in told.items() if value is not None}
+    return Labels(call, {**call, semconv.TOKEN_TYPE: "input"}, {**call, semconv.TOKEN_TYPE: "output"})
+
+
+def details_event(attributes: Mapping[str, Any], context: Context) -> LogRecord:
+    """The conventions' event that tells a whole call."""
+    return LogRecord(
+        event_name=semconv.DETAILS_EVENT,
+        severity_number=SeverityNumber.DEBUG,
+        severity_text="DEBUG",
+        attributes=attributes,
+        context=context,
+    )
 
 
 @cache

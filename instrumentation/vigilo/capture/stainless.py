@@ -6,19 +6,26 @@ All resources, helpers, raw responses and copies of a client pass ``_base_client
 
 from __future__ import annotations
 
-import json
+import sys
 import time
-import weakref
 from collections.abc import Mapping
-from functools import wraps
-from importlib import import_module
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from vigilo.capture.call import Response
-from vigilo.capture.hook import Hook, count_attempt, in_flight, note_headers, read_request, sending
+from vigilo.capture.hook import (
+    Hook,
+    count_attempt,
+    in_flight,
+    note_failed_attempt,
+    note_headers,
+    read_request,
+    sending,
+)
 from vigilo.capture.parse.endpoint import fields
 from vigilo.capture.providers import stainless_origin
+from vigilo.capture.raw_responses import RawResponses, body_of, is_read
 from vigilo.capture.stream_usage import asking
 from vigilo.capture.streams import StreamEnd, watch_stream
 from vigilo.errors import internal_errors
@@ -48,33 +55,18 @@ class StainlessHook(Hook):
         self.sdk = sdk
         self.module_name = f"{sdk}._base_client"
         self._endpoint_of = endpoint_of
-        self._streams: tuple[type, ...] = ()
-        self._unparsed: WeakKeyDictionary[Any, _Call] = WeakKeyDictionary()
+        self._raw = RawResponses(sdk)
 
     def patch(self, module: ModuleType, patches: Patches) -> None:
-        streaming = import_module(f"{self.sdk}._streaming")
-        self._streams = (streaming.Stream, streaming.AsyncStream)
         patches.put(module.SyncAPIClient, "request", self._sync_request)
         patches.put(module.AsyncAPIClient, "request", self._async_request)
         patches.put(module.BaseClient, "_build_request", _counted)
+        patches.put(module.BaseClient, "_calculate_retry_timeout", _noting_failure)
         for client in (module.SyncAPIClient, module.AsyncAPIClient):
             patches.put(client, "_process_response", _with_headers)
-        self._patch_raw_responses(patches)
+        self._raw.patch(patches)
         if "_tracer" in module.BaseClient.__dict__:
             patches.put(module.BaseClient, "_tracer", _unless_recorded)
-
-    def _patch_raw_responses(self, patches: Patches) -> None:
-        """Raw responses are of three classes; SDKs, and their versions, have two or all of them."""
-        for name, class_name, wrapper in (
-            ("_legacy_response", "LegacyAPIResponse", self._parse),
-            ("_response", "APIResponse", self._parse),
-            ("_response", "AsyncAPIResponse", self._async_parse),
-        ):
-            try:
-                raw = getattr(import_module(f"{self.sdk}.{name}"), class_name)
-            except (ImportError, AttributeError):
-                continue
-            patches.put(raw, "parse", wrapper)
 
     def owns(self, client: object) -> bool:
         """Whether ``client`` is a client of this SDK."""
@@ -89,7 +81,7 @@ class StainlessHook(Hook):
                 return inner(client, *args, **kwargs)
             with sending(call.recording):
                 result = inner(client, *call.args, **kwargs)
-            self._answered(call, result)
+            self._answer(call, result)
             return result
 
         return request
@@ -102,28 +94,10 @@ class StainlessHook(Hook):
                 return await inner(client, *args, **kwargs)
             with sending(call.recording):
                 result = await inner(client, *call.args, **kwargs)
-            self._answered(call, result)
+            self._answer(call, result)
             return result
 
         return request
-
-    def _parse(self, inner: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(inner)
-        def parse(raw: Any, *args: Any, **kwargs: Any) -> Any:
-            result = inner(raw, *args, **kwargs)
-            self._parsed(raw, result)
-            return result
-
-        return parse
-
-    def _async_parse(self, inner: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(inner)
-        async def parse(raw: Any, *args: Any, **kwargs: Any) -> Any:
-            result = await inner(raw, *args, **kwargs)
-            self._parsed(raw, result)
-            return result
-
-        return parse
 
     def _begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call | None:
         """Starts recording a request; None when nobody watches the client or it is no call to a model."""
@@ -146,82 +120,81 @@ class StainlessHook(Hook):
             if endpoint.counts is not None:
                 return _Poll(recorder, endpoint, origin, args)
             recording = recorder.begin(read_request(endpoint, origin, body, content))
-            call = _Call(recording, endpoint, content, args)
+            call = _Call(recording, endpoint, content, body, args)
             if endpoint.usage_on_request and by_position and recorder.settings.stream_usage:
-                call.ask_for_usage(options, body, client)
+                call.ask_for_usage(options, client)
             return call
         return None
 
-    def _answered(self, call: _Call, result: Any) -> None:
-        """Ends the recording, or leaves that to the stream or the raw response that was returned."""
+    def _answer(self, call: _Call, result: Any) -> None:
+        """Ends the call with its answer, or leaves that to the stream or the raw response that was returned."""
         with internal_errors("reading a response"):
-            if isinstance(result, self._streams):
-                call.watch(result)
-            elif not (hasattr(result, "http_response") and hasattr(result, "parse")):
-                call.finish(result)
-            elif hasattr(result.http_response, "_content"):
-                call.finish(_read_body(result.http_response))
+            if not _is_raw(type(result)):
+                call.answered(result)
+            elif is_read(result.http_response):
+                call.finish(body_of(result.http_response))
             else:
-                # The body is still to be read: its call ends when the app parses the raw response, or drops it.
-                self._unparsed[result] = call
-                weakref.finalize(result, call.dropped)
+                self._raw.hold(result, call)
             return
         call.abandon()
-
-    def _parsed(self, raw: Any, result: Any) -> None:
-        if not self._unparsed or (call := self._unparsed.pop(raw, None)) is None:
-            return
-        with internal_errors("reading a raw response"):
-            if isinstance(result, self._streams):
-                call.watch(result)
-            else:
-                call.finish(result)
 
 
 class _Call:
     """A request of an endpoint, and what becomes of its answer."""
 
-    __slots__ = ("_content", "_endpoint", "_hides_usage", "_watched", "args", "recording")
+    __slots__ = ("_body", "_content", "_endpoint", "_followed", "_hides_usage", "args", "recording")
 
-    def __init__(self, recording: Recording | None, endpoint: Endpoint, content: bool, args: tuple[Any, ...]) -> None:
+    def __init__(
+        self,
+        recording: Recording | None,
+        endpoint: Endpoint,
+        content: bool,
+        body: Mapping[str, Any],
+        args: tuple[Any, ...],
+    ) -> None:
+        """``recording``: None as long as it may turn out to be no call."""
         self.recording = recording
         self.args = args
         self._endpoint = endpoint
-        self._hides_usage = False
         self._content = content
-        self._watched = False
+        self._body = body
+        self._hides_usage = False
+        self._followed = False
 
-    def ask_for_usage(self, options: Any, body: Mapping[str, Any], client: Any) -> None:
+    def ask_for_usage(self, options: Any, client: Any) -> None:
         """Has a stream count its tokens, and hides the chunk that does."""
         with internal_errors("asking for the usage of a stream"):
-            if (asked := asking(options, body, client)) is not None:
+            if (asked := asking(options, self._body, client)) is not None:
                 self.args = (self.args[0], asked, *self.args[2:])
                 self._hides_usage = True
 
+    def answered(self, result: Any) -> None:
+        """Ends the call with a parsed answer, or leaves that to the stream that it is."""
+        if not _is_stream(type(result)):
+            self.finish(result)
+        elif (end := self.follow()) is not None:
+            watch_stream(result, end)
+        else:
+            self.abandon()
+
     def finish(self, answer: Any) -> None:
-        """Ends the recording with a whole answer, as JSON or as the SDK's object."""
+        """Ends the call with a whole answer, as JSON or as the SDK's object."""
         if self.recording is not None:
             self.recording.finish(self._endpoint.response(answer, self._content))
 
     def abandon(self) -> None:
-        """Ends the recording without an answer."""
-        if self.recording is not None:
+        """Ends the call without an answer, unless it has ended or is left to its stream."""
+        if self.recording is not None and not self._followed:
             self.recording.finish(Response())
 
-    def watch(self, stream: Any) -> None:
-        """Leaves the end of the recording to the stream."""
+    def follow(self) -> StreamEnd | None:
+        """Begins to put a stream together; None where the endpoint has none."""
         if self._endpoint.fold is None or self.recording is None:
-            self.abandon()
-            return
-        self._watched = True
-        watch_stream(
-            stream, StreamEnd(self.recording, self._endpoint.fold(self._content), hides_usage=self._hides_usage)
-        )
-
-    def dropped(self) -> None:
-        """The raw response is gone: unless it was parsed to a stream, the call is over."""
-        if not self._watched:
-            self.abandon()
+            return None
+        self._followed = True
+        fold = self._endpoint.fold(self._content)
+        estimate = partial(self._endpoint.estimate, self._body) if self._endpoint.estimate is not None else None
+        return StreamEnd(self.recording, fold, hides_usage=self._hides_usage, estimate=estimate)
 
 
 class _Poll(_Call):
@@ -230,7 +203,7 @@ class _Poll(_Call):
     __slots__ = ("_origin", "_recorder", "_started_s")
 
     def __init__(self, recorder: Recorder, endpoint: Endpoint, origin: Origin, args: tuple[Any, ...]) -> None:
-        super().__init__(None, endpoint, recorder.wants_content, args)
+        super().__init__(None, endpoint, recorder.wants_content, {}, args)
         self._recorder = recorder
         self._origin = origin
         self._started_s = time.perf_counter()
@@ -242,16 +215,23 @@ class _Poll(_Call):
             self.recording = self._recorder.begin(request, self._started_s)
             super().finish(answer)
 
-    def abandon(self) -> None:
-        """An answer that cannot be read was no answer that counts."""
+
+class _Trait(WeakKeyDictionary[type, bool]):
+    """Whether a class has certain attributes, asked once: the SDKs' own models are slow to say no."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self._names = names
+
+    def __call__(self, kind: type) -> bool:
+        known = self.get(kind)
+        if known is None:
+            known = self[kind] = all(hasattr(kind, name) for name in self._names)
+        return known
 
 
-def _read_body(response: Any) -> Any:
-    """The body of an HTTP response that is there already: JSON parsed, anything else as text or bytes."""
-    kind = response.headers.get("content-type", "")
-    if "json" in kind:
-        return json.loads(response.content)
-    return response.text if kind.startswith("text/") else response.content
+_is_raw = _Trait("http_response", "parse")
+_is_stream = _Trait("_iter_events")
 
 
 def _counted(inner: Callable[..., Any]) -> Callable[..., Any]:
@@ -272,6 +252,17 @@ def _with_headers(inner: Callable[..., Any]) -> Callable[..., Any]:
         return inner(client, *args, **kwargs)
 
     return process_response
+
+
+def _noting_failure(inner: Callable[..., Any]) -> Callable[..., Any]:
+    """Asked for the pause before another attempt, while the error of the last one is being handled."""
+
+    @wraps(inner)
+    def calculate_retry_timeout(client: Any, *args: Any, **kwargs: Any) -> Any:
+        note_failed_attempt(sys.exc_info()[1])
+        return inner(client, *args, **kwargs)
+
+    return calculate_retry_timeout
 
 
 def _unless_recorded(native: property) -> property:

@@ -1,16 +1,19 @@
-"""The end of a stream, once: read to the end, closed, failed, cancelled, or dropped."""
+"""The end of a stream, once: read to the end, closed, failed, cancelled, dropped, or kept and never read."""
 
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from vigilo.capture.call import Response
+from vigilo import semconv
+from vigilo.capture import open_streams
+from vigilo.capture.call import Response, Usage
 from vigilo.errors import internal_errors, report_internal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 
     from vigilo.capture.parse.endpoint import Fold
     from vigilo.capture.recorder import Recording
@@ -22,21 +25,38 @@ class StreamEnd:
     A stream that was closed or dropped before its end is no error: the app had enough.
     """
 
-    __slots__ = ("_add", "_fold", "_hides_usage", "_recording")
+    __slots__ = ("__weakref__", "_add", "_estimate", "_fold", "_hides_usage", "_reader", "recording")
 
-    def __init__(self, recording: Recording, fold: Fold, *, hides_usage: bool = False) -> None:
-        """``hides_usage``: the app did not ask for the chunk that only counts tokens, and does not get it."""
-        self._recording = recording
+    def __init__(
+        self,
+        recording: Recording,
+        fold: Fold,
+        *,
+        hides_usage: bool = False,
+        estimate: Callable[[Fold], Usage | None] | None = None,
+    ) -> None:
+        """Follows one stream.
+
+        Args:
+            recording: what ends with the stream.
+            fold: puts the answer together.
+            hides_usage: the app did not ask for the chunk that only counts tokens, and does not get it.
+            estimate: guesses the tokens where the provider does not count them.
+        """
+        self.recording = recording
         self._fold = fold
         self._add: Callable[[Any], bool | None] | None = fold.add
         self._hides_usage = hides_usage
+        self._estimate = estimate
+        self._reader: weakref.ref[Any] | None = None
+        open_streams.follow(self)
 
     def takes(self, chunk: Any) -> bool:
         """Notes a chunk, and says whether it is kept from the app. Runs on the app's path, once a chunk.
 
         A chunk that cannot be read stops the reading, never the stream.
         """
-        recording = self._recording
+        recording = self.recording
         recording.last_chunk_s = perf_counter()
         if not recording.chunks:
             recording.first_chunk_s = recording.last_chunk_s
@@ -50,17 +70,44 @@ class StreamEnd:
             report_internal("reading a chunk", error)
             return False
 
-    def end(self) -> None:
-        if not self._recording.ended:
-            self._recording.finish(self._response())
+    def read_by(self, reader: Any) -> None:
+        """Says which generator reads the stream: while that one runs, somebody waits for the provider."""
+        self._reader = weakref.ref(reader)
+
+    @property
+    def idle_limit_s(self) -> float:
+        """Seconds without a reader after which the recording ends; 0: never."""
+        return self.recording.idle_limit_s
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits for the next chunk right now."""
+        reader = self._reader() if self._reader is not None else None
+        return bool(getattr(reader, "gi_running", False) or getattr(reader, "ag_running", False))
+
+    def end(self, by: str | None = None) -> None:
+        """Ends the recording; ``by``: what ended a stream that was not all read (close, drop, idle, exit)."""
+        if self.recording.ended:
+            return
+        open_streams.forget(self)
+        response = self._response()
+        if by is not None:
+            response = replace(response, attributes={**response.attributes, semconv.STREAM_ENDED_BY: by})
+        self.recording.finish(response)
 
     def fail(self, error: BaseException) -> None:
-        if not self._recording.ended:
-            self._recording.fail(error, self._response())
+        if self.recording.ended:
+            return
+        open_streams.forget(self)
+        self.recording.fail(error, self._response())
 
     def _response(self) -> Response:
         with internal_errors("putting a stream together"):
-            return self._fold.response()
+            response = self._fold.response()
+            if self._estimate is None or response.usage.output_tokens is not None or not self.recording.chunks:
+                return response
+            estimated = self._estimate(self._fold)
+            return response if estimated is None else replace(response, usage=estimated, usage_estimated=True)
         return Response()
 
 
@@ -74,7 +121,7 @@ def watch_stream(stream: Any, end: StreamEnd) -> None:
         stream._iterator = read_async(inner, end)
 
         async def aclose() -> None:
-            end.end()
+            end.end("close")
             await close()
 
         stream.close = aclose
@@ -82,22 +129,30 @@ def watch_stream(stream: Any, end: StreamEnd) -> None:
         stream._iterator = read_sync(inner, end)
 
         def close_and_end() -> None:
-            end.end()
+            end.end("close")
             close()
 
         stream.close = close_and_end
     # The generator ends the recording by itself once it was started; this covers a stream that nobody iterates.
     # In the SDK a stream and its iterator refer to each other, so a dropped one goes with the next garbage collection.
-    weakref.finalize(stream, end.end)
+    weakref.finalize(stream, end.end, "drop").atexit = False
 
 
-def read_sync(chunks: Iterator[Any], end: StreamEnd) -> Iterator[Any]:
+def read_sync(chunks: Iterator[Any], end: StreamEnd) -> Generator[Any, None, None]:
     """Passes chunks through; ends the recording however the reading ends, closing and garbage collection included."""
+    reader = _reading(chunks, end)
+    end.read_by(reader)
+    return reader
+
+
+def _reading(chunks: Iterator[Any], end: StreamEnd) -> Generator[Any, None, None]:
+    takes = end.takes
     try:
         for chunk in chunks:
-            if not end.takes(chunk):
+            if not takes(chunk):
                 yield chunk
     except GeneratorExit:
+        end.end("drop")
         raise
     except BaseException as error:
         end.fail(error)
@@ -106,13 +161,21 @@ def read_sync(chunks: Iterator[Any], end: StreamEnd) -> Iterator[Any]:
         end.end()
 
 
-async def read_async(chunks: AsyncIterator[Any], end: StreamEnd) -> AsyncIterator[Any]:
+def read_async(chunks: AsyncIterator[Any], end: StreamEnd) -> AsyncGenerator[Any, None]:
     """As ``read_sync``, for an async stream; a cancelled task is a failure."""
+    reader = _areading(chunks, end)
+    end.read_by(reader)
+    return reader
+
+
+async def _areading(chunks: AsyncIterator[Any], end: StreamEnd) -> AsyncGenerator[Any, None]:
+    takes = end.takes
     try:
         async for chunk in chunks:
-            if not end.takes(chunk):
+            if not takes(chunk):
                 yield chunk
     except GeneratorExit:
+        end.end("drop")
         raise
     except BaseException as error:
         end.fail(error)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from vigilo.capture.call import Message, Part, Request, Response
+    from vigilo.capture.call import Message, Part, Request, Response, Usage
 
 Json = Mapping[str, Any]
 
@@ -45,6 +45,7 @@ class Endpoint:
     ``usage_on_request``: a stream counts its tokens only when the caller asks for it. ``counts(answer)``, where there
     is one, says whether the answer to a question that is asked again and again (is it done yet?) is worth a span; such
     a call is recorded after its answer, which ``request`` then gets as the body, and errors of it are not recorded.
+    ``estimate(body, fold)`` guesses the tokens of a stream whose end, which would have counted them, never came.
     """
 
     operation: str
@@ -53,6 +54,7 @@ class Endpoint:
     fold: Callable[[bool], Fold] | None = None
     usage_on_request: bool = False
     counts: Callable[[Any], bool] | None = None
+    estimate: Callable[[Json, Any], Usage | None] | None = None
 
 
 Route = Callable[[str, str], Endpoint | None]

@@ -56,16 +56,24 @@ def mask_json(value: Any, max_chars: int) -> Any:
 
 
 def messages_json(messages: Sequence[Mapping[str, Any]], *, content: str, max_chars: int) -> str:
-    """Messages, or parts of one, as compact JSON for an attribute.
+    """Messages, or parts of one, as compact JSON for an attribute; arguments as those of :func:`mask_messages`."""
+    return to_json(mask_messages(messages, content=content, max_chars=max_chars))
+
+
+def mask_messages(messages: Sequence[Mapping[str, Any]], *, content: str, max_chars: int) -> Any:
+    """Messages, or parts of one, as JSON values that may leave the process. Never raises.
 
     Args:
         messages: oldest first, in the conventions' form.
         content: ``masked``, or ``full``: as they are, neither masked nor cut.
         max_chars: the most characters kept of each text when masked.
+
+    Returns:
+        A list of messages; ``[REDACTED]`` instead where masking failed.
     """
     try:
         if content == "full":
-            return without_surrogates(_dumped(list(messages)))
+            return list(messages)
         budget, kept = _Budget(), []
         # The newest messages say most, so it is the oldest that give way when all are too much.
         for message in reversed(messages):
@@ -74,9 +82,18 @@ def messages_json(messages: Sequence[Mapping[str, Any]], *, content: str, max_ch
             kept.append(_masked(message, max_chars, budget, structural=True))
         if left_out := len(messages) - len(kept):
             kept.append({"role": "system", "parts": [{"type": "text", "content": f"…[+{left_out} messages]"}]})
-        return _dumped(kept[::-1])
+        return kept[::-1]
     except Exception as error:  # noqa: BLE001 - fails closed
         report_internal("masking messages", error)
+        return REDACTED
+
+
+def to_json(value: Any) -> str:
+    """A JSON value as compact text that any exporter can encode. Never raises."""
+    try:
+        return without_surrogates(_dumped(value))
+    except Exception as error:  # noqa: BLE001 - fails closed
+        report_internal("writing messages", error)
         return json.dumps(REDACTED)
 
 

@@ -1,0 +1,102 @@
+"""The streams that are open now: the ones that nobody reads any more are ended after a while, and a fork leaves them.
+
+One daemon thread looks after all of them. It lives only while streams are open, and wakes a few times within the
+shortest idle limit.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from vigilo.errors import internal_errors
+
+if TYPE_CHECKING:
+    from vigilo.capture.streams import StreamEnd
+
+LOOKS_PER_LIMIT = 4
+
+_open: dict[StreamEnd, tuple[int, float]] = {}
+"""Per stream, the chunks it had when it was last seen to move, and when that was (``time.monotonic``)."""
+_lock = threading.Lock()
+_watcher: threading.Thread | None = None
+_ends_at_exit = False
+
+
+def follow(stream: StreamEnd) -> None:
+    """Begins to look after a stream. The app's stream itself is not kept alive by it."""
+    _open[stream] = (-1, 0.0)
+    if _watcher is None:
+        _start()
+
+
+def forget(stream: StreamEnd) -> None:
+    """Stops looking after a stream that has ended."""
+    _open.pop(stream, None)
+
+
+def end_idle(now_s: float) -> None:
+    """Ends the streams that have had no chunk, and nobody who waits for one, for as long as their limit says.
+
+    Args:
+        now_s: the time on the clock of ``time.monotonic``.
+    """
+    for stream, (chunks, since_s) in list(_open.items()):
+        if stream.recording.chunks != chunks or stream.is_waited_for:
+            _open[stream] = (stream.recording.chunks, now_s)
+        elif 0 < stream.idle_limit_s <= now_s - since_s:
+            stream.end("idle")
+
+
+def _start() -> None:
+    global _watcher, _ends_at_exit
+    with _lock:
+        if _watcher is not None:
+            return
+        if not _ends_at_exit:
+            # After the providers were made, so before they are shut down.
+            atexit.register(_end_all)
+            _ends_at_exit = True
+        _watcher = threading.Thread(target=_watch, name="vigilo-open-streams", daemon=True)
+        with internal_errors("watching open streams"):
+            try:
+                _watcher.start()
+            except RuntimeError:  # no thread can start while the interpreter exits
+                _watcher = None
+
+
+def _watch() -> None:
+    global _watcher
+    while True:
+        limits_s = [stream.idle_limit_s for stream in list(_open) if stream.idle_limit_s]
+        time.sleep(min(limits_s, default=60.0) / LOOKS_PER_LIMIT)
+        with internal_errors("looking for streams that nobody reads"):
+            end_idle(time.monotonic())
+        with _lock:
+            # In this order: a stream that comes in between finds no watcher, and starts one.
+            _watcher = None
+            if not _open:
+                return
+            _watcher = threading.current_thread()
+
+
+def _end_all() -> None:
+    for stream in list(_open):
+        stream.end("exit")
+
+
+def _after_fork_in_child() -> None:
+    """The parent reads its streams on, so it is the parent that tells of them."""
+    global _watcher, _lock
+    _lock = threading.Lock()
+    _watcher = None
+    for stream in list(_open):
+        stream.recording.disown()
+    _open.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
