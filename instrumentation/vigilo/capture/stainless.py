@@ -230,7 +230,7 @@ class _Trait(WeakKeyDictionary[type, bool]):
         return known
 
 
-_is_raw = _Trait("http_response", "parse")
+_is_raw = _Trait("http_request", "parse")
 _is_stream = _Trait("_iter_events")
 
 
