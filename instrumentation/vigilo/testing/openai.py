@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import struct
 import time
 from typing import TYPE_CHECKING, Any
 
-from vigilo.testing import openai_responses
+from vigilo.testing import openai_batches, openai_completions, openai_media, openai_responses
 from vigilo.testing.completion import Completion, Prompt, Tool, complete, token_count
+from vigilo.testing.openai_usage import chat_usage
 from vigilo.testing.wire import Answer, Call, Json, Provider, embedding, server_sent_event, streamed, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from vigilo.capture.call import Usage
     from vigilo.testing.script import Failure, ToolCall
 
 _FINISH_REASONS = {"tool_call": "tool_calls"}
@@ -63,25 +64,6 @@ def _text(content: Any) -> str:
     return " ".join(part.get("text") or "" for part in content or ())
 
 
-def _usage_json(usage: Usage) -> Json:
-    asked, said = usage.input_tokens or 0, usage.output_tokens or 0
-    details: Json = {"cached_tokens": usage.cache_read_tokens or 0, "audio_tokens": usage.input_audio_tokens or 0}
-    if usage.cache_write_tokens is not None:
-        details["cache_write_tokens"] = usage.cache_write_tokens
-    return {
-        "prompt_tokens": asked,
-        "completion_tokens": said,
-        "total_tokens": asked + said,
-        "prompt_tokens_details": details,
-        "completion_tokens_details": {
-            "reasoning_tokens": usage.output_reasoning_tokens or 0,
-            "audio_tokens": usage.output_audio_tokens or 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    }
-
-
 def _chat(call: Call) -> Answer:
     prompt = _read_prompt(call.body)
     made = complete(prompt, call.reply)
@@ -103,7 +85,7 @@ def _chat(call: Call) -> Answer:
         {"index": index, "message": message, "logprobs": None, "finish_reason": _finish_reason(made)}
         for index in range(prompt.choices)
     ]
-    return whole({**base, "choices": choices, "usage": _usage_json(made.usage)})
+    return whole({**base, "choices": choices, "usage": chat_usage(made.usage)})
 
 
 def _finish_reason(made: Completion) -> str:
@@ -136,7 +118,7 @@ def _chat_events(base: Json, made: Completion, choices: int, with_usage: bool) -
             events += each_choice({"tool_calls": [{"index": index, "function": {"arguments": part}}]})
     events += each_choice({}, _finish_reason(made))
     if with_usage:
-        events.append(server_sent_event({**base, "choices": [], "usage": _usage_json(made.usage)}))
+        events.append(server_sent_event({**base, "choices": [], "usage": chat_usage(made.usage)}))
     return [*events, server_sent_event("[DONE]")]
 
 
@@ -165,15 +147,35 @@ def _models(call: Call) -> Answer:
     return whole({"object": "list", "data": data})
 
 
+_ENDPOINTS: dict[tuple[str, str], Callable[[Call], Answer]] = {
+    ("POST", "/chat/completions"): _chat,
+    ("POST", "/completions"): openai_completions.completions,
+    ("POST", "/responses"): openai_responses.responses,
+    ("POST", "/responses/compact"): openai_responses.compact,
+    ("POST", "/responses/input_tokens"): openai_responses.input_tokens,
+    ("POST", "/embeddings"): _embeddings,
+    ("POST", "/images/generations"): openai_media.images("image_generation"),
+    ("POST", "/images/edits"): openai_media.images("image_edit"),
+    ("POST", "/images/variations"): openai_media.images("image_edit"),
+    ("POST", "/audio/transcriptions"): openai_media.transcription,
+    ("POST", "/audio/translations"): openai_media.translation,
+    ("POST", "/audio/speech"): openai_media.speech,
+    ("POST", "/moderations"): openai_batches.moderation,
+    ("POST", "/batches"): openai_batches.create_batch,
+    ("GET", "/batches/ID"): openai_batches.get_batch,
+    ("GET", "/responses/ID"): openai_responses.fetch,
+    ("POST", "/responses/ID/cancel"): openai_responses.cancel,
+    ("POST", "/files"): openai_batches.upload,
+    ("GET", "/models"): _models,
+}
+_ID = re.compile(r"(/(?:batches|responses))/(?:batch|resp)_\w+")
+
+
 def _route(method: str, path: str) -> Callable[[Call], Answer] | None:
     """Endpoints by the end of their path, so that Azure's ``/openai/deployments/NAME/chat/completions`` is one too."""
-    table = {
-        ("POST", "/chat/completions"): _chat,
-        ("POST", "/responses"): openai_responses.responses,
-        ("POST", "/embeddings"): _embeddings,
-        ("GET", "/models"): _models,
-    }
-    return next((serve for (verb, end), serve in table.items() if verb == method and path.endswith(end)), None)
+    parts = _ID.sub(r"\1/ID", path).split("/")
+    ends = ("/" + "/".join(parts[at:]) for at in range(1, len(parts)))
+    return next((serve for end in ends if (serve := _ENDPOINTS.get((method, end)))), None)
 
 
 def _failure(failed: Failure, number: int) -> Answer:

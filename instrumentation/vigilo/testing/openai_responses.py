@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from vigilo.testing.completion import Completion, Prompt, Tool, complete
+from vigilo.testing.openai_usage import responses_usage
 from vigilo.testing.wire import Answer, Call, Json, server_sent_event, streamed, whole
 
-if TYPE_CHECKING:
-    from vigilo.capture.call import Usage
-
+_ENDED = frozenset({"completed", "incomplete", "failed", "cancelled"})
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
@@ -48,25 +48,50 @@ def _text(content: Any) -> str:
     return " ".join(part.get("text") or "" for part in content or ())
 
 
-def _usage_json(usage: Usage) -> Json:
-    asked, said = usage.input_tokens or 0, usage.output_tokens or 0
-    read, written = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
-    return {
-        "input_tokens": asked,
-        "input_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
-        "output_tokens": said,
-        "output_tokens_details": {"reasoning_tokens": usage.output_reasoning_tokens or 0},
-        "total_tokens": asked + said,
-    }
-
-
 def responses(call: Call) -> Answer:
     """``POST /responses``."""
     prompt = _read_prompt(call.body)
     made = complete(prompt, call.reply)
     items = _items(made, call.number)
     finished = _response(call, made, items)
-    return streamed(_events(call, made, items, finished)) if prompt.stream else whole(finished)
+    if prompt.stream:
+        return streamed(_events(call, made, items, finished))
+    return whole({**_response(call, made, None), "status": "queued"} if call.body.get("background") else finished)
+
+
+def fetch(call: Call) -> Answer:
+    """``GET /responses/ID``: a background response is there at once, unless the finish reason is another status."""
+    made = complete(Prompt(model="gpt-4o-mini", texts=("Hello there",), last_user="Hello there"), call.reply)
+    status = call.reply.finish_reason or "completed"
+    body = {**call.body, "background": True}
+    known = _response(replace(call, body=body), made, _items(made, call.number) if status in _ENDED else None)
+    return whole({**known, "id": _asked_for(call), "status": status})
+
+
+def cancel(call: Call) -> Answer:
+    """``POST /responses/ID/cancel``: it is cancelled before it was begun."""
+    made = complete(Prompt(model="gpt-4o-mini", texts=(), last_user=""), call.reply)
+    body = {**call.body, "background": True}
+    return whole({**_response(replace(call, body=body), made, None), "id": _asked_for(call), "status": "cancelled"})
+
+
+def _asked_for(call: Call) -> str:
+    parts = call.path.partition("?")[0].split("/")
+    return parts[parts.index("responses") + 1]
+
+
+def compact(call: Call) -> Answer:
+    """``POST /responses/compact``."""
+    made = complete(_read_prompt(call.body), call.reply)
+    item = {"id": f"cmp_{call.number:06}", "type": "compaction", "encrypted_content": "b3BhcXVl"}
+    about = {"id": f"resp_{call.number:06}", "object": "response.compaction", "created_at": int(time.time())}
+    return whole({**about, "output": [item], "usage": responses_usage(made.usage)})
+
+
+def input_tokens(call: Call) -> Answer:
+    """``POST /responses/input_tokens``."""
+    made = complete(_read_prompt(call.body), call.reply)
+    return whole({"object": "response.input_tokens", "input_tokens": made.usage.input_tokens})
 
 
 def _response(call: Call, made: Completion, items: list[Json] | None) -> Json:
@@ -87,6 +112,7 @@ def _response(call: Call, made: Completion, items: list[Json] | None) -> Json:
         "output": items or [],
         "parallel_tool_calls": True,
         "previous_response_id": body.get("previous_response_id"),
+        "background": bool(body.get("background")),
         "conversation": {"id": conversation} if isinstance(conversation, str) else conversation,
         "reasoning": {"effort": None, "summary": None, **(body.get("reasoning") or {})},
         "service_tier": "default",
@@ -97,7 +123,7 @@ def _response(call: Call, made: Completion, items: list[Json] | None) -> Json:
         "tools": body.get("tools") or [],
         "top_p": body.get("top_p", 1.0),
         "truncation": "disabled",
-        "usage": None if items is None else _usage_json(made.usage),
+        "usage": None if items is None else responses_usage(made.usage),
         "user": None,
         "metadata": body.get("metadata") or {},
     }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vigilo.testing.anthropic import ANTHROPIC
 from vigilo.testing.google import GOOGLE
+from vigilo.testing.multipart import form_fields
 from vigilo.testing.openai import OPENAI
 from vigilo.testing.script import Failure, ReceivedRequest, Recorded, Reply, ReplyFields, Script
 from vigilo.testing.wire import Answer, Call, Provider
@@ -190,8 +191,10 @@ def _answered(provider: Provider, received: ReceivedRequest, reply: Reply, numbe
     if serve is None:
         return provider.failure(Failure(404, f"The local provider does not know {received.method} {path}."), number)
     body = received.body
-    if received.method == "POST" and not isinstance(body, dict):
-        return provider.failure(Failure(400, "The body is not a JSON object."), number)
+    if isinstance(body, bytes):
+        body = form_fields(body, received.headers.get("content-type", "")) or body
+    if body != b"" and received.method == "POST" and not isinstance(body, dict):
+        return provider.failure(Failure(400, "The body is not a JSON object, nor a form."), number)
     try:
         return serve(Call(received.path, received.headers, body if isinstance(body, dict) else {}, reply, number))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
