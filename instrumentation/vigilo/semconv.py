@@ -19,6 +19,7 @@ SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.37.0"
 OPERATION_NAME: Final = "gen_ai.operation.name"  # string: chat, generate_content, text_completion, embeddings
 PROVIDER_NAME: Final = "gen_ai.provider.name"  # string: openai, anthropic, gcp.gemini, gcp.vertex_ai, azure.ai.openai
 CONVERSATION_ID: Final = "gen_ai.conversation.id"  # string
+CONVERSATION_COMPACTED: Final = "gen_ai.conversation.compacted"  # boolean, when the provider replaced it by a summary
 OUTPUT_TYPE: Final = "gen_ai.output.type"  # string: text, json, image, speech
 SERVER_ADDRESS: Final = "server.address"  # string: host of the provider
 SERVER_PORT: Final = "server.port"  # int
@@ -75,6 +76,26 @@ OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"  # string
 OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"  # string
 OPENAI_RESPONSE_SYSTEM_FINGERPRINT: Final = "openai.response.system_fingerprint"  # string
 OPENAI_API_TYPE: Final = "openai.api.type"  # string: chat_completions, responses
+
+# Anthropic's own, as its SDK (1.17 and later) names them in the spans that ours stand for
+ANTHROPIC_REQUEST_SERVICE_TIER: Final = "anthropic.request.service_tier"  # string: auto, standard_only
+ANTHROPIC_RESPONSE_SERVICE_TIER: Final = "anthropic.response.service_tier"  # string: standard, priority, batch
+ANTHROPIC_THINKING_TYPE: Final = "anthropic.thinking.type"  # string: enabled, disabled, adaptive
+ANTHROPIC_THINKING_BUDGET_TOKENS: Final = "anthropic.thinking.budget_tokens"  # int
+ANTHROPIC_STOP_REASON: Final = "anthropic.message.stop_reason"  # string: Anthropic's word, such as pause_turn
+ANTHROPIC_CACHE_WRITE_5M_TOKENS: Final = "anthropic.usage.cache_creation.ephemeral_5m_input_tokens"  # int
+ANTHROPIC_CACHE_WRITE_1H_TOKENS: Final = "anthropic.usage.cache_creation.ephemeral_1h_input_tokens"  # int
+ANTHROPIC_COMPACTION_INPUT_TOKENS: Final = "anthropic.usage.compaction.input_tokens"  # int, inside the input tokens
+ANTHROPIC_COMPACTION_OUTPUT_TOKENS: Final = "anthropic.usage.compaction.output_tokens"  # int, inside the output tokens
+# ... and those for which it has no name
+ANTHROPIC_WEB_SEARCH_REQUESTS: Final = "anthropic.usage.server_tool_use.web_search_requests"  # int, billed by the piece
+ANTHROPIC_WEB_FETCH_REQUESTS: Final = "anthropic.usage.server_tool_use.web_fetch_requests"  # int
+ANTHROPIC_INFERENCE_GEO: Final = "anthropic.usage.inference_geo"  # string: where the model ran
+ANTHROPIC_SPEED: Final = "anthropic.usage.speed"  # string: standard, fast
+
+# Batches
+BATCH_REQUESTS: Final = "vigilo.batch.requests"  # int: requests sent in a batch, or results read of it
+BATCH_FAILED: Final = "vigilo.batch.failed"  # int: results that are no answer: errors, expired or canceled requests
 
 # Who and what for
 USER_ID: Final = "user.id"  # string: a keyed pseudonym by default

@@ -61,8 +61,10 @@ class Request:
 class Response:
     """What came back, whole or put together from a stream.
 
-    ``usage_estimated``: the counts are vigilo's own estimate, since the provider gave none. ``attributes``: further
-    span attributes by name.
+    ``usage_estimated``: the counts are vigilo's own estimate, since the provider gave none. ``billed``: the same tokens
+    as the provider bills them, with the model of each part, where several inferences make one answer (a batch, an
+    advisor, a compaction); empty where ``usage`` is one inference of ``model``. ``attributes``: further span attributes
+    by name.
     """
 
     id: str | None = None
@@ -72,4 +74,5 @@ class Response:
     output: tuple[Message, ...] = ()
     service_tier: str | None = None
     usage_estimated: bool = False
+    billed: tuple[tuple[str | None, Usage], ...] = ()
     attributes: dict[str, Any] = field(default_factory=dict)

@@ -88,7 +88,8 @@ def events():
     yield {"type": "content_block_start", "index": 2, "content_block": tool}
     yield {"type": "content_block_delta", "index": 2, "delta": {"type": "input_json_delta", "partial_json": '{"a":'}}
     yield {"type": "content_block_delta", "index": 2, "delta": {"type": "input_json_delta", "partial_json": "1}"}}
-    yield {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 40}}
+    used = {"output_tokens": 40, "output_tokens_details": USAGE["output_tokens_details"]}
+    yield {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": used}
     yield {"type": "message_stop"}
 
 
