@@ -1,32 +1,45 @@
 """The transport hook of google-genai.
 
 Every endpoint passes ``BaseApiClient.{request,request_streamed,async_request,async_request_streamed}`` with the same
-arguments since 1.20; each attempt passes ``_request_once`` since 1.32.
+arguments since 1.20; each attempt passes ``_request_once`` since 1.32. What has a transport of its own has a hook of
+its own: ``google_live`` and ``google_interactions``.
 """
 
 from __future__ import annotations
 
 import json
+import time
 import weakref
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import wraps
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from vigilo.capture.call import Response
-from vigilo.capture.hook import Hook, count_attempt, read_request, sending
-from vigilo.capture.parse.google import endpoint_of
+from vigilo.capture.hook import (
+    Hook,
+    count_attempt,
+    in_flight,
+    note_failed_attempt,
+    note_headers,
+    read_request,
+    sending,
+)
+from vigilo.capture.parse.google import find
 from vigilo.capture.providers import google_origin
 from vigilo.capture.streams import StreamEnd, read_async, read_sync
 from vigilo.errors import internal_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from types import ModuleType
 
-    from vigilo.capture.parse.endpoint import Endpoint, Fold
+    from vigilo.capture.call import Request
+    from vigilo.capture.parse.endpoint import Fold, Origin
+    from vigilo.capture.parse.google import Found
     from vigilo.capture.patches import Patches
-    from vigilo.capture.recorder import Recording
+    from vigilo.capture.recorder import Recorder, Recording
 
 
 class GoogleHook(Hook):
@@ -43,8 +56,10 @@ class GoogleHook(Hook):
         patches.put(client, "async_request", self._async_request)
         patches.put(client, "request_streamed", self._request_streamed)
         patches.put(client, "async_request_streamed", self._async_request_streamed)
-        patches.put(client, "_request_once", _counted)
-        patches.put(client, "_async_request_once", _counted_async)
+        patches.put(client, "_request", _answering)
+        patches.put(client, "_async_request", _async_answering)
+        patches.put(client, "_request_once", _attempting)
+        patches.put(client, "_async_request_once", _async_attempting)
 
     def owns(self, client: object) -> bool:
         """Whether ``client`` is google-genai's inner client."""
@@ -53,7 +68,7 @@ class GoogleHook(Hook):
     def _request(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(inner)
         def request(client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **kwargs: Any) -> Any:
-            call = self._begin(client, path, request_dict, stream=False)
+            call = self._begin(client, http_method, path, request_dict)
             if call is None:
                 return inner(client, http_method, path, request_dict, *args, **kwargs)
             with sending(call.recording):
@@ -68,7 +83,7 @@ class GoogleHook(Hook):
         async def async_request(
             client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **kwargs: Any
         ) -> Any:
-            call = self._begin(client, path, request_dict, stream=False)
+            call = self._begin(client, http_method, path, request_dict)
             if call is None:
                 return await inner(client, http_method, path, request_dict, *args, **kwargs)
             with sending(call.recording):
@@ -84,15 +99,16 @@ class GoogleHook(Hook):
             client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **kwargs: Any
         ) -> Iterator[Any]:
             # A generator like the SDK's own: nothing is sent, or recorded, before the first chunk is asked for.
-            call = self._begin(client, path, request_dict, stream=True)
+            call = self._begin(client, http_method, path, request_dict, stream=True)
             chunks = inner(client, http_method, path, request_dict, *args, **kwargs)
-            if call is None:
+            if call is None or call.recording is None:
                 yield from chunks
                 return
-            end = call.stream_end()
+            tap = Tap()
             try:
-                with sending(call.recording):
+                with sending(call.recording), tap:
                     first = next(chunks, None)
+                end = call.stream_end(tap)
                 yield from read_sync(chunks if first is None else chain((first,), chunks), end)
             finally:
                 chunks.close()
@@ -104,85 +120,202 @@ class GoogleHook(Hook):
         async def async_request_streamed(
             client: Any, http_method: str, path: str, request_dict: Any, *args: Any, **kwargs: Any
         ) -> Any:
-            call = self._begin(client, path, request_dict, stream=True)
-            if call is None:
+            call = self._begin(client, http_method, path, request_dict, stream=True)
+            if call is None or call.recording is None:
                 return await inner(client, http_method, path, request_dict, *args, **kwargs)
-            with sending(call.recording):
+            with sending(call.recording), Tap() as tap:
                 chunks = await inner(client, http_method, path, request_dict, *args, **kwargs)
-            end = call.stream_end()
+            end = call.stream_end(tap)
             reader = read_async(chunks, end)
-            weakref.finalize(reader, end.end)  # nobody may ever read it
+            weakref.finalize(reader, end.end, "drop").atexit = False  # nobody may ever read it
             return reader
 
         return async_request_streamed
 
-    def _begin(self, client: Any, path: str, body: Any, *, stream: bool) -> _Call | None:
+    def _begin(self, client: Any, http_method: str, path: str, body: Any, *, stream: bool = False) -> _Call | None:
         with internal_errors("starting to record a call"):
             recorder = self.subscriptions.recorder(client)
             if recorder is None:
                 return None
-            model, endpoint = endpoint_of(path)
-            if endpoint is None or not isinstance(body, dict):
+            found = find(http_method.upper(), path)
+            if found is None or not isinstance(body, dict):
                 return None
-            content = recorder.wants_content
-            request = read_request(endpoint, google_origin(client), body, content)
-            recording = recorder.begin(replace(request, model=model, stream=stream))
-            return _Call(recording, endpoint, content)
+            call = _Call(recorder, found, google_origin(client), stream)
+            if found.endpoint.counts is None:
+                call.begin(body)
+            return call
         return None
 
 
 class _Call:
-    """A request of an endpoint and what becomes of its answer."""
+    """A request of an endpoint and what becomes of its answer.
 
-    __slots__ = ("content", "endpoint", "recording")
+    One that is polled has no recording until an answer counts: that one then began when it was asked for.
+    """
 
-    def __init__(self, recording: Recording, endpoint: Endpoint, content: bool) -> None:
-        self.recording = recording
-        self.endpoint = endpoint
-        self.content = content
+    __slots__ = ("_content", "_endpoint", "_model", "_origin", "_recorder", "_started_s", "_stream", "recording")
+
+    def __init__(self, recorder: Recorder, found: Found, origin: Origin, stream: bool) -> None:
+        self.recording: Recording | None = None
+        self._recorder = recorder
+        self._model, self._endpoint = found
+        self._origin = origin
+        self._stream = stream
+        self._content = recorder.wants_content
+        self._started_s = time.perf_counter() if found.endpoint.counts is not None else None
+
+    def begin(self, body: dict[str, Any]) -> None:
+        self.recording = self._recorder.begin(self._request(body), self._started_s)
+
+    def _request(self, body: dict[str, Any]) -> Request:
+        request = read_request(self._endpoint, self._origin, body, self._content)
+        if self._model is None and not self._stream:
+            return request
+        return replace(request, model=self._model or request.model, stream=self._stream)
 
     def answered(self, result: Any) -> None:
         with internal_errors("reading a response"):
             body = json.loads(result.body) if result.body else None
-            self.recording.finish(self.endpoint.response(body, self.content))
+            if self.recording is None:
+                self._polled(body)
+            if self.recording is not None:
+                self.recording.finish(self._endpoint.response(body, self._content))
             return
-        self.recording.finish(Response())
+        if self.recording is not None:
+            self.recording.finish(Response())
 
-    def stream_end(self) -> StreamEnd:
-        assert self.endpoint.fold is not None  # noqa: S101 - for the type checker: only these endpoints stream
-        return StreamEnd(self.recording, _BodyFold(self.endpoint.fold(self.content)))
+    def _polled(self, body: Any) -> None:
+        counts = self._endpoint.counts
+        if counts is not None and counts(body):
+            self.begin(body)
+
+    def stream_end(self, tap: Tap) -> StreamEnd:
+        # Only these endpoints stream.
+        assert self.recording is not None and self._endpoint.fold is not None  # noqa: S101, PT018 - for the type checker
+        return StreamEnd(self.recording, _TappedFold(self._endpoint.fold(self._content), tap))
 
 
-class _BodyFold:
-    """Google's chunks come as responses whose body is JSON."""
+_open_tap: ContextVar[Tap | None] = ContextVar("vigilo-google-tap", default=None)
 
-    __slots__ = ("_fold",)
 
-    def __init__(self, fold: Fold) -> None:
-        self._fold = fold
+class Tap:
+    """Keeps the newest chunk of a stream as the SDK parsed it.
+
+    The SDK writes it to JSON again before it passes it on: parsing that once more would cost as much as all the rest.
+    """
+
+    __slots__ = ("_token", "chunk")
+
+    def __init__(self) -> None:
+        self.chunk: Any = None
+
+    def __enter__(self) -> Tap:
+        self._token = _open_tap.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _open_tap.reset(self._token)
+
+    def attach(self, response: Any) -> None:
+        """Reads along when the SDK takes its response apart."""
+        segments, async_segments = response.segments, response.async_segments
+        response.segments = lambda: self._sync(segments())
+        response.async_segments = lambda: self._async(async_segments())
+
+    def _sync(self, chunks: Iterator[Any]) -> Iterator[Any]:
+        for chunk in chunks:
+            self.chunk = chunk
+            yield chunk
+
+    async def _async(self, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for chunk in chunks:
+            self.chunk = chunk
+            yield chunk
+
+
+class _TappedFold:
+    """Reads chunks as the SDK parsed them, or their JSON where the tap has none."""
+
+    __slots__ = ("_add", "_tap", "response")
+
+    def __init__(self, fold: Fold, tap: Tap) -> None:
+        self._add = fold.add
+        self._tap = tap
+        self.response = fold.response
 
     def add(self, chunk: Any) -> bool | None:
-        return self._fold.add(json.loads(chunk.body)) if chunk.body else None
+        parsed = self._tap.chunk
+        if parsed is None:
+            return self._add(json.loads(chunk.body)) if chunk.body else None
+        return self._add(parsed)
 
-    def response(self) -> Response:
-        return self._fold.response()
+
+def _noted(response: Any) -> None:
+    """What is to be noted of a response before the SDK reads its body."""
+    with internal_errors("reading a response"):
+        note_headers(response.headers)
+        if (tap := _open_tap.get()) is not None:
+            tap.attach(response)
 
 
-def _counted(inner: Callable[..., Any]) -> Callable[..., Any]:
+def _gave_up() -> None:
+    """The last attempt failed as well: that is what the span itself tells, so it is not among those made again."""
+    recording = in_flight.get()
+    if recording is not None and recording.resent:
+        recording.resent.pop()
+
+
+def _answering(inner: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(inner)
+    def answering(*args: Any, **kwargs: Any) -> Any:
+        try:
+            response = inner(*args, **kwargs)
+        except Exception:
+            _gave_up()
+            raise
+        _noted(response)
+        return response
+
+    return answering
+
+
+def _async_answering(inner: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(inner)
+    async def answering(*args: Any, **kwargs: Any) -> Any:
+        try:
+            response = await inner(*args, **kwargs)
+        except Exception:
+            _gave_up()
+            raise
+        _noted(response)
+        return response
+
+    return answering
+
+
+def _attempting(inner: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(inner)
     def request_once(*args: Any, **kwargs: Any) -> Any:
         count_attempt()
-        return inner(*args, **kwargs)
+        try:
+            return inner(*args, **kwargs)
+        except Exception as error:
+            note_failed_attempt(error)
+            raise
 
     return request_once
 
 
-def _counted_async(inner: Callable[..., Any]) -> Callable[..., Any]:
+def _async_attempting(inner: Callable[..., Any]) -> Callable[..., Any]:
     """A coroutine function of its own: the SDK's retries ask whether it is one."""
 
     @wraps(inner)
     async def request_once(*args: Any, **kwargs: Any) -> Any:
         count_attempt()
-        return await inner(*args, **kwargs)
+        try:
+            return await inner(*args, **kwargs)
+        except Exception as error:
+            note_failed_attempt(error)
+            raise
 
     return request_once

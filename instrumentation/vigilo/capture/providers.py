@@ -21,6 +21,8 @@ _BY_HOST = {
 _BY_CLASS = (("Azure", "azure.ai.openai"), ("Bedrock", "aws.bedrock"), ("Vertex", "gcp.vertex_ai"))
 """Clients for a platform rewrite the address of each request, so it is their class that tells."""
 
+_PORTS = {"https": 443, "http": 80, "wss": 443, "ws": 80}
+
 
 _known: WeakKeyDictionary[Any, tuple[Any, Origin]] = WeakKeyDictionary()
 """Per client, the address it had and what that came to: taking an address apart for each call would cost 10 us."""
@@ -47,9 +49,17 @@ def _origin(client: Any, url: Any, default: str) -> Origin:
 
 def google_origin(api_client: Any) -> Origin:
     """Provider and host of google-genai's inner client: Gemini on Google AI, or Vertex AI."""
+    url = api_client._http_options.base_url or ""
+    url_then, origin = _known.get(api_client) or (None, None)
+    if origin is None or url_then is not url:
+        origin = address_origin("gcp.vertex_ai" if api_client.vertexai else "gcp.gemini", url)
+        _known[api_client] = (url, origin)
+    return origin
+
+
+def address_origin(provider: str, url: str) -> Origin:
+    """A provider at an address that is plain text."""
     from urllib.parse import urlsplit
 
-    provider = "gcp.vertex_ai" if api_client.vertexai else "gcp.gemini"
-    address = urlsplit(getattr(api_client._http_options, "base_url", None) or "")
-    port = address.port or {"https": 443, "http": 80}.get(address.scheme)
-    return Origin(provider, address.hostname, port)
+    address = urlsplit(url)
+    return Origin(provider, address.hostname, address.port or _PORTS.get(address.scheme))
