@@ -10,6 +10,7 @@ from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 from opentelemetry.metrics import get_meter
 
 from vigilo import semconv
+from vigilo.capture.spending import spending_of
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
@@ -52,7 +53,10 @@ class Instruments:
             description="Mean time between the chunks of a stream, recorded once a stream",
             explicit_bucket_boundaries_advisory=seconds,
         )
-        self._cost = meter.create_counter(semconv.VIGILO_COST, unit="USD", description="Price of the calls")
+        self._spending = spending_of(meter_provider)
+        meter.create_observable_counter(
+            semconv.VIGILO_COST, [self._spending.observe], unit="USD", description="Price of the calls"
+        )
         self._logger = get_logger(SCOPE, vigilo_version(), logger_provider=logger_provider)
 
     def record_call(
@@ -72,7 +76,7 @@ class Instruments:
         if usage.output_tokens is not None:
             self._tokens.record(usage.output_tokens, labels.output)
         if cost_usd is not None:
-            self._cost.add(cost_usd, labels.call)
+            self._spending.add(cost_usd, labels.key, labels.call)
         if first_chunk_s is not None:
             self._time_to_first_chunk.record(first_chunk_s, labels.call)
         if chunk_gap_s is not None:
@@ -95,8 +99,9 @@ class Instruments:
 
 
 class Labels(NamedTuple):
-    """The attributes of a call's metrics: of all of them, and of its token counts."""
+    """The attributes of a call's metrics: of all of them, and of its token counts. ``key`` stands for them in a dict."""
 
+    key: tuple[Any, ...]
     call: Mapping[str, Any]
     input: Mapping[str, Any]
     output: Mapping[str, Any]
@@ -123,7 +128,9 @@ def labels_of(
         semconv.ERROR_TYPE: error_type,
     }
     call = {name: value for name, value in told.items() if value is not None}
-    return Labels(call, {**call, semconv.TOKEN_TYPE: "input"}, {**call, semconv.TOKEN_TYPE: "output"})
+    return Labels(
+        tuple(told.values()), call, {**call, semconv.TOKEN_TYPE: "input"}, {**call, semconv.TOKEN_TYPE: "output"}
+    )
 
 
 def details_event(attributes: Mapping[str, Any], context: Context) -> LogRecord:
