@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from vigilo.capture.attempts import Attempt
+    from vigilo.capture.call import Usage
     from vigilo.capture.instruments import Labels
+    from vigilo.policy.pricing import Cost
 
 ERROR_MESSAGE_MAX_CHARS = 500
 _PARTS_OF_USAGE = (
@@ -233,19 +235,31 @@ class Recording:
             self._recorder.instruments.emit(event)
 
     def _cost(self, response: Response, duration_s: float) -> dict[str, Any]:
-        """The attributes that tell the price; without tokens there is none to tell."""
-        usage, request = response.usage, self.request
+        """The attributes that tell the price: of all tokens or, where one is unknown, of none."""
+        usage = response.usage
         if usage.input_tokens is None and usage.output_tokens is None:
             return {}
         began_unix_s = time.time() - duration_s
-        for model in (response.model, request.model):
-            if model and (cost := call_cost(request.provider, model, usage, response.service_tier, began_unix_s)):
-                return {
-                    semconv.USAGE_COST: float(cost.usd),
-                    semconv.COST_SOURCE: cost.source,
-                    semconv.COST_SNAPSHOT: cost.snapshot,
-                }
-        return {semconv.COST_UNPRICED: True}
+        costs: list[Cost] = []
+        for model, spent in response.billed or ((response.model, usage),):
+            # Where the answering model has no price, that of the one that was asked stands in.
+            names = (model, self.request.model) if model == response.model else (model,)
+            if (cost := self._price(names, spent, response.service_tier, began_unix_s)) is None:
+                return {semconv.COST_UNPRICED: True}
+            costs.append(cost)
+        return {
+            semconv.USAGE_COST: sum(float(cost.usd) for cost in costs),
+            semconv.COST_SOURCE: costs[0].source,
+            semconv.COST_SNAPSHOT: costs[0].snapshot,
+        }
+
+    def _price(
+        self, models: tuple[str | None, ...], usage: Usage, service_tier: str | None, began_unix_s: float
+    ) -> Cost | None:
+        for model in models:
+            if model and (cost := call_cost(self.request.provider, model, usage, service_tier, began_unix_s)):
+                return cost
+        return None
 
     def _chunk_gap_s(self) -> float | None:
         """The mean time between chunks; None for fewer than two."""

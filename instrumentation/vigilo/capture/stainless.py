@@ -170,7 +170,8 @@ class _Call:
 
     def answered(self, result: Any) -> None:
         """Ends the call with a parsed answer, or leaves that to the stream that it is."""
-        if not _is_stream(type(result)):
+        kind = type(result)
+        if not (_is_stream(kind) or _is_lines(kind)):
             self.finish(result)
         elif (end := self.follow()) is not None:
             watch_stream(result, end)
@@ -232,6 +233,7 @@ class _Trait(WeakKeyDictionary[type, bool]):
 
 _is_raw = _Trait("http_request", "parse")
 _is_stream = _Trait("_iter_events")
+_is_lines = _Trait("__decode__")  # JSON Lines: the results of Anthropic's batches
 
 
 def _counted(inner: Callable[..., Any]) -> Callable[..., Any]:
