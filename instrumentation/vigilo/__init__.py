@@ -3,7 +3,7 @@
 ``opentelemetry-instrument python app.py`` needs no code at all. In code:
 
 - ``vigilo.instrument()`` turns capture on for every client, ``vigilo.uninstrument()`` off
-- ``vigilo.wrap(client)`` turns it on for one client
+- ``vigilo.wrap(client)`` turns it on for one client, ``vigilo.unwrap(client)`` off
 - ``with vigilo.track(user="ada", conversation="c1"):`` says for whom and for what the calls inside are made
 - ``vigilo.mask(text)`` and ``vigilo.price(provider, model, usage)`` are the policies, to use on their own
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vigilo.policy.mask import mask
     from vigilo.policy.pricing import price
 
-__all__ = ["VigiloError", "instrument", "mask", "price", "track", "uninstrument", "wrap"]
+__all__ = ["VigiloError", "instrument", "mask", "price", "track", "uninstrument", "unwrap", "wrap"]
 
 Client = TypeVar("Client")
 _LAZY = {
@@ -82,9 +82,24 @@ def wrap(
         VigiloError: it is no client of a supported SDK.
     """
     from vigilo.capture.recorder import Recorder
-    from vigilo.capture.sdks import subscribe_client
+    from vigilo.capture.sdks import wrap_client
 
-    subscribe_client(client, Recorder(tracer_provider, meter_provider, logger_provider))
+    wrap_client(client, Recorder(tracer_provider, meter_provider, logger_provider))
+    return client
+
+
+def unwrap(client: Client) -> Client:
+    """Ends what :func:`wrap` began, for the client and its copies; one that was never wrapped stays as it is.
+
+    Returns:
+        The same client.
+
+    Raises:
+        VigiloError: it is no client of a supported SDK.
+    """
+    from vigilo.capture.sdks import unwrap_client
+
+    unwrap_client(client)
     return client
 
 

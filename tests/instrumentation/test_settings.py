@@ -46,7 +46,10 @@ def test_a_wrong_variable_is_named_with_its_value_and_what_is_allowed(tmp_path, 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("contents = 'off'", r"vigilo\.toml: unknown key `contents`; allowed are `content`, `content_max_chars`"),
+        (
+            "contents = 'off'",
+            r"vigilo\.toml: unknown key `contents`; allowed are `completion_hook`, `content`, `content_max",
+        ),
         ("content_max_chars = true", r"vigilo\.toml: `content_max_chars` is True; allowed is a whole number"),
         ("content_max_chars = 1.5", r"`content_max_chars` is 1\.5"),
         ("home = 3", "`home` is 3; allowed is a path"),
@@ -64,6 +67,31 @@ def test_opentelemetrys_own_choice_of_content_is_kept(tmp_path, asked, content):
     environ = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": asked}
     assert load_settings(environ, tmp_path).content == content
     assert load_settings({**environ, "VIGILO_CONTENT": "full"}, tmp_path).content == "full"
+
+
+@pytest.mark.parametrize(
+    ("mode", "place"), [("SPAN_ONLY", "spans"), ("EVENT_ONLY", "events"), ("SPAN_AND_EVENT", "both")]
+)
+def test_opentelemetrys_own_choice_of_the_place_is_kept(tmp_path, mode, place):
+    environ = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": mode}
+    assert load_settings(environ, tmp_path).content_on == place
+    assert load_settings({**environ, "VIGILO_CONTENT_ON": "spans"}, tmp_path).content_on == "spans"
+
+
+def test_opentelemetrys_own_choice_of_events_and_hook_is_kept(tmp_path):
+    environ = {
+        "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT": "true",
+        "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK": "upload",
+    }
+    settings = load_settings(environ, tmp_path)
+    assert (settings.operation_events, settings.completion_hook) == ("on", "upload")
+    assert load_settings({"OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT": "false"}, tmp_path).operation_events == "off"
+
+
+@pytest.mark.parametrize("value", ["-1", "soon", "inf", "nan"])
+def test_a_limit_that_is_no_time_is_refused(tmp_path, value):
+    with pytest.raises(ConfigError, match="allowed is a number of seconds, 0 or more"):
+        load_settings({"VIGILO_STREAM_IDLE_S": value}, tmp_path)
 
 
 def test_every_setting_has_a_source(tmp_path):

@@ -8,6 +8,7 @@ its own: ``google_live`` and ``google_interactions``.
 from __future__ import annotations
 
 import json
+import sys
 import time
 import weakref
 from contextvars import ContextVar
@@ -61,9 +62,10 @@ class GoogleHook(Hook):
         patches.put(client, "_request_once", _attempting)
         patches.put(client, "_async_request_once", _async_attempting)
 
-    def owns(self, client: object) -> bool:
-        """Whether ``client`` is google-genai's inner client."""
-        return self._module is not None and isinstance(client, self._module.BaseApiClient)
+    def key_of(self, client: object) -> object | None:
+        module = sys.modules.get(self.module_name)
+        inner: object = getattr(client, "_api_client", None)  # which a client shares with its async half
+        return inner if module is not None and isinstance(inner, module.BaseApiClient) else None
 
     def _request(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(inner)

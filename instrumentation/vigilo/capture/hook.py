@@ -46,6 +46,10 @@ class Hook(ABC):
     def patch(self, module: ModuleType, patches: Patches) -> None:
         """Puts the patches into the imported module."""
 
+    @abstractmethod
+    def key_of(self, client: object) -> object | None:
+        """What a client, and its copies, are known by in ``subscriptions``; None if it is no client of this SDK."""
+
     def hold(self, holder: str) -> None:
         """Patches the SDK, now or when it is imported, until every holder has let go."""
         if holder in self._holders:

@@ -99,7 +99,7 @@ class Instruments:
 
 
 class Labels(NamedTuple):
-    """The attributes of a call's metrics: of all of them, and of its token counts. ``key`` stands for them in a dict."""
+    """The attributes of a call's metrics, and of its token counts; ``key`` stands for them where they must be hashed."""
 
     key: tuple[Any, ...]
     call: Mapping[str, Any]

@@ -12,6 +12,7 @@ from vigilo.errors import VigiloError
 
 if TYPE_CHECKING:
     from vigilo.capture.hook import Hook
+    from vigilo.capture.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +41,35 @@ def install_all() -> None:
             hook.hold("track")
 
 
-def subscribe_client(client: Any, recorder: Any) -> None:
-    """Makes ``recorder`` see the calls of one client, and of its copies.
+def wrap_client(client: Any, recorder: Recorder) -> None:
+    """Makes ``recorder`` see the calls of one client, and of its copies; the first recorder of a client stays.
 
     Raises:
         VigiloError: it is no client of a supported SDK.
     """
-    for sdk in SDKS.values():
-        for hook in sdk.hooks:
-            hook.hold("wrap")
-    for hook in (OPENAI_HOOK, ANTHROPIC_HOOK):
-        if hook.owns(client):
-            hook.subscriptions.subscribe_client(client._client, recorder)
-            return
-    inner = getattr(client, "_api_client", None)
-    if GOOGLE_HOOK.owns(inner):
-        GOOGLE_HOOK.subscriptions.subscribe_client(inner, recorder)
-        return
-    raise VigiloError(
-        f"cannot wrap {type(client).__module__}.{type(client).__qualname__}: expected a client of openai, anthropic "
-        "or google-genai, such as openai.OpenAI() or google.genai.Client()"
-    )
+    for hook, key in _hooks_of(client, "wrap"):
+        hook.subscriptions.subscribe_client(key, recorder)
+        hook.hold("wrap")
+
+
+def unwrap_client(client: Any) -> None:
+    """Ends what :func:`wrap_client` began, for the client and its copies.
+
+    Raises:
+        VigiloError: it is no client of a supported SDK.
+    """
+    for hook, key in _hooks_of(client, "unwrap"):
+        hook.subscriptions.unsubscribe_client(key)
+        if not hook.subscriptions.has_clients:
+            hook.release("wrap")
+
+
+def _hooks_of(client: Any, doing: str) -> list[tuple[Hook, object]]:
+    """The hooks that see the calls of a client, each with what it knows the client by."""
+    found = [(hook, key) for sdk in SDKS.values() for hook in sdk.hooks if (key := hook.key_of(client)) is not None]
+    if not found:
+        raise VigiloError(
+            f"cannot {doing} {type(client).__module__}.{type(client).__qualname__}: expected a client of "
+            f"{', '.join(SDKS)}, such as openai.OpenAI() or google.genai.Client()"
+        )
+    return found

@@ -68,10 +68,12 @@ class StainlessHook(Hook):
         if "_tracer" in module.BaseClient.__dict__:
             patches.put(module.BaseClient, "_tracer", _unless_recorded)
 
-    def owns(self, client: object) -> bool:
-        """Whether ``client`` is a client of this SDK."""
-        module = self._module
-        return module is not None and isinstance(client, (module.SyncAPIClient, module.AsyncAPIClient))
+    def key_of(self, client: object) -> object | None:
+        module = sys.modules.get(self.module_name)
+        if module is None or not isinstance(client, (module.SyncAPIClient, module.AsyncAPIClient)):
+            return None
+        inner: object = client._client  # the HTTP client, which copies of the client share
+        return inner
 
     def _sync_request(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(inner)
@@ -113,6 +115,8 @@ class StainlessHook(Hook):
             body = options.json_data
             if not isinstance(body, Mapping):
                 body = {}
+            if options.extra_json:  # `extra_body`, which is merged in when the request is built
+                body = {**body, **options.extra_json}
             # Some helpers leave the SDK's marks of "not given" in the body; they are dropped when it is sent.
             body = {name: value for name, value in body.items() if type(value).__name__ not in _NOT_GIVEN}
             origin = stainless_origin(client, self.sdk)

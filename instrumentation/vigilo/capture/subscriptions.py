@@ -31,6 +31,15 @@ class Subscriptions:
         """Makes ``recorder`` see the calls that go through ``http_client``."""
         self._clients.setdefault(http_client, recorder)
 
+    def unsubscribe_client(self, http_client: object) -> None:
+        """Ends that."""
+        self._clients.pop(http_client, None)
+
+    @property
+    def has_clients(self) -> bool:
+        """Whether a client has a recorder of its own."""
+        return bool(self._clients)
+
     def recorder(self, http_client: object) -> Recorder | None:
         """The recorder for a call through ``http_client``; None: nobody watches."""
         if self._clients and (own := self._clients.get(http_client)) is not None:

@@ -60,7 +60,28 @@ def test_who_declined_is_not_asked(instrumented, counted):
     with openai.OpenAI() as client:
         list(client.chat.completions.create(**CHAT, stream_options={"include_usage": False}))
     assert counted.requests[0].body["stream_options"] == {"include_usage": False}
-    assert tokens(instrumented) is None
+    assert tokens(instrumented) == 5  # four for the frame of the message and one for "Hello"
+    told = instrumented.span().attributes
+    assert told["vigilo.usage.estimated"] is True
+    assert told["gen_ai.usage.output_tokens"] == 3  # 13 characters
+    assert told["gen_ai.usage.cost"] > 0
+
+
+def test_a_stream_that_breaks_off_is_estimated_from_what_came(instrumented, counted):
+    with openai.OpenAI() as client, client.chat.completions.create(**CHAT) as stream:
+        while not next(stream).choices[0].delta.content:
+            pass
+    told = instrumented.span().attributes
+    assert told["vigilo.usage.estimated"] is True
+    assert (told["gen_ai.usage.input_tokens"], told["gen_ai.usage.output_tokens"]) == (5, 1)
+    assert told["vigilo.stream.ended_by"] == "close"
+
+
+def test_what_the_provider_counted_is_not_marked(instrumented, counted):
+    with openai.OpenAI() as client:
+        list(client.chat.completions.create(**CHAT))
+    assert "vigilo.usage.estimated" not in instrumented.span().attributes
+    assert "vigilo.stream.ended_by" not in instrumented.span().attributes
 
 
 def test_other_options_of_the_caller_stay(instrumented, counted):
@@ -76,7 +97,7 @@ def test_it_can_be_turned_off(telemetry, counted, monkeypatch):
     with openai.OpenAI() as client:
         list(vigilo.wrap(client, **telemetry.providers).chat.completions.create(**CHAT))
     assert "stream_options" not in counted.requests[0].body
-    assert tokens(telemetry) is None
+    assert telemetry.span().attributes["vigilo.usage.estimated"] is True
 
 
 def test_readers_of_bytes_get_the_providers_bytes(instrumented, counted):
@@ -84,6 +105,7 @@ def test_readers_of_bytes_get_the_providers_bytes(instrumented, counted):
         lines = [line for line in response.iter_lines() if line.startswith("data: {")]
     assert "stream_options" not in counted.requests[0].body
     assert all('"choices": [{' in line or '"choices":[{' in line for line in lines)
+    assert instrumented.span().attributes["vigilo.usage.estimated"] is True
 
 
 @pytest.mark.parametrize(("version", "asked"), [("2024-06-01", False), ("2025-04-01-preview", True)])

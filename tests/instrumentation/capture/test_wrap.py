@@ -42,6 +42,37 @@ def test_a_wrapped_client_is_seen_once_when_everything_is_instrumented(instrumen
     assert len(instrumented.spans()) == 1
 
 
+def test_an_unwrapped_client_is_seen_no_more_and_the_sdk_is_as_before(telemetry, server):
+    from openai._base_client import SyncAPIClient
+
+    untouched = SyncAPIClient.request
+    with openai.OpenAI() as first, openai.OpenAI() as second:
+        for client in (first, second):
+            vigilo.wrap(client, **telemetry.providers)
+        copy = first.with_options(max_retries=0)
+        assert SyncAPIClient.request is not untouched
+        assert vigilo.unwrap(first) is first
+        first.chat.completions.create(**CHAT)
+        copy.chat.completions.create(**CHAT)
+        assert telemetry.spans() == []
+        second.chat.completions.create(**CHAT)
+        assert len(telemetry.spans()) == 1
+        vigilo.unwrap(vigilo.unwrap(second))
+        assert SyncAPIClient.request is untouched
+
+
+def test_wrapping_one_sdk_leaves_the_others_alone(telemetry, server):
+    from anthropic._base_client import SyncAPIClient
+
+    untouched = SyncAPIClient.request
+    with openai.OpenAI() as client:
+        vigilo.wrap(client, **telemetry.providers)
+        assert SyncAPIClient.request is untouched
+        vigilo.unwrap(client)
+
+
 def test_anything_else_is_refused_with_what_to_do():
     with pytest.raises(vigilo.VigiloError, match=r"cannot wrap builtins\.dict: expected a client of openai"):
         vigilo.wrap({})
+    with pytest.raises(vigilo.VigiloError, match=r"cannot unwrap builtins\.dict"):
+        vigilo.unwrap({})
