@@ -99,7 +99,7 @@ class Instruments:
 
 
 class Labels(NamedTuple):
-    """The attributes of a call's metrics, and of its token counts; ``key`` stands for them where they must be hashed."""
+    """The attributes of a call's metrics, and of its token counts; ``key`` is what they were made of."""
 
     key: tuple[Any, ...]
     call: Mapping[str, Any]

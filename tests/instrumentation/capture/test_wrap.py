@@ -1,5 +1,8 @@
 """Capture of one client alone."""
 
+import subprocess
+import sys
+
 import anthropic
 import openai
 import pytest
@@ -42,33 +45,32 @@ def test_a_wrapped_client_is_seen_once_when_everything_is_instrumented(instrumen
     assert len(instrumented.spans()) == 1
 
 
-def test_an_unwrapped_client_is_seen_no_more_and_the_sdk_is_as_before(telemetry, server):
-    from openai._base_client import SyncAPIClient
-
-    untouched = SyncAPIClient.request
+def test_an_unwrapped_client_is_seen_no_more(telemetry, server):
     with openai.OpenAI() as first, openai.OpenAI() as second:
         for client in (first, second):
             vigilo.wrap(client, **telemetry.providers)
         copy = first.with_options(max_retries=0)
-        assert SyncAPIClient.request is not untouched
-        assert vigilo.unwrap(first) is first
+        assert vigilo.unwrap(vigilo.unwrap(first)) is first
         first.chat.completions.create(**CHAT)
         copy.chat.completions.create(**CHAT)
         assert telemetry.spans() == []
         second.chat.completions.create(**CHAT)
         assert len(telemetry.spans()) == 1
-        vigilo.unwrap(vigilo.unwrap(second))
-        assert SyncAPIClient.request is untouched
 
 
-def test_wrapping_one_sdk_leaves_the_others_alone(telemetry, server):
-    from anthropic._base_client import SyncAPIClient
-
-    untouched = SyncAPIClient.request
-    with openai.OpenAI() as client:
-        vigilo.wrap(client, **telemetry.providers)
-        assert SyncAPIClient.request is untouched
-        vigilo.unwrap(client)
+def test_when_the_last_client_is_unwrapped_the_sdk_is_as_before(server):
+    script = (
+        "import vigilo, anthropic, openai\n"
+        "def requests(): return [sdk._base_client.SyncAPIClient.request for sdk in (openai, anthropic)]\n"
+        "untouched = requests()\n"
+        "first, second = vigilo.wrap(openai.OpenAI()), vigilo.wrap(openai.OpenAI())\n"
+        "assert requests()[0] is not untouched[0] and requests()[1] is untouched[1]\n"
+        "vigilo.unwrap(first)\n"
+        "assert requests() != untouched\n"
+        "vigilo.unwrap(second)\n"
+        "assert requests() == untouched\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_anything_else_is_refused_with_what_to_do():
