@@ -31,13 +31,13 @@ class Attempt:
         return {name: value for name, value in told.items() if value is not None}
 
 
-def failed(error: BaseException) -> Attempt:
-    """An attempt that ended with this error, which carries the provider's answer if there was one."""
-    response = getattr(error, "response", None)
-    status = getattr(response, "status_code", None) or getattr(error, "code", None)
+def failed(reason: object) -> Attempt:
+    """An attempt that ended with this response of an error status, or with this error, which may carry a response."""
+    response = getattr(reason, "response", None) or reason
+    status = getattr(response, "status_code", None) or getattr(reason, "code", None)
     if isinstance(status, int):
         return Attempt(status_code=status, retry_after_s=_retry_after_s(getattr(response, "headers", None) or {}))
-    return Attempt(error_type=f"{type(error).__module__}.{type(error).__qualname__}")
+    return Attempt(error_type=f"{type(reason).__module__}.{type(reason).__qualname__}")
 
 
 def _retry_after_s(headers: Any) -> float | None:

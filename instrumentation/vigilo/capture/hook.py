@@ -141,13 +141,15 @@ def count_attempt() -> None:
         recording.attempts += 1
 
 
-def note_failed_attempt(error: BaseException | None) -> None:
-    """Notes why an HTTP request of the call in flight has to be made again, as the error that says so."""
+def note_failed_attempt(reason: object) -> None:
+    """Notes why the last HTTP request of the call in flight is made again: an error, or the response that refused it.
+
+    Each attempt has one reason, the first that is noted.
+    """
     recording = in_flight.get()
-    if recording is None or error is None:
-        return
-    with internal_errors("noting a failed attempt"):
-        recording.resent.append(failed(error))
+    if recording is not None and reason is not None and len(recording.resent) < recording.attempts:
+        with internal_errors("noting a failed attempt"):
+            recording.resent.append(failed(reason))
 
 
 def note_headers(headers: Any) -> None:

@@ -61,6 +61,7 @@ class StainlessHook(Hook):
         patches.put(module.SyncAPIClient, "request", self._sync_request)
         patches.put(module.AsyncAPIClient, "request", self._async_request)
         patches.put(module.BaseClient, "_build_request", _counted)
+        patches.put(module.BaseClient, "_should_retry", _noting_refusal)
         patches.put(module.BaseClient, "_calculate_retry_timeout", _noting_failure)
         for client in (module.SyncAPIClient, module.AsyncAPIClient):
             patches.put(client, "_process_response", _with_headers)
@@ -260,8 +261,21 @@ def _with_headers(inner: Callable[..., Any]) -> Callable[..., Any]:
     return process_response
 
 
+def _noting_refusal(inner: Callable[..., Any]) -> Callable[..., Any]:
+    """Asked whether an answer with an error status is worth another attempt."""
+
+    @wraps(inner)
+    def should_retry(client: Any, response: Any) -> Any:
+        retried = inner(client, response)
+        if retried:
+            note_failed_attempt(response)
+        return retried
+
+    return should_retry
+
+
 def _noting_failure(inner: Callable[..., Any]) -> Callable[..., Any]:
-    """Asked for the pause before another attempt, while the error of the last one is being handled."""
+    """Asked for the pause before another attempt, while an error without an answer is being handled."""
 
     @wraps(inner)
     def calculate_retry_timeout(client: Any, *args: Any, **kwargs: Any) -> Any:

@@ -51,6 +51,17 @@ def test_an_attempt_without_an_answer_is_told_by_its_error(instrumented, server)
     assert instrumented.span().status.status_code.name == "UNSET"
 
 
+def test_an_error_that_the_app_is_handling_is_not_taken_for_the_attempts(instrumented, server):
+    server.fail(529, retry_after_s=0.01)
+    with anthropic.Anthropic() as client:
+        try:
+            raise LookupError("of the app")
+        except LookupError:
+            client.messages.create(**MESSAGE)
+    (event,) = instrumented.span().events
+    assert event.attributes["error.type"] == "529"
+
+
 def test_when_all_attempts_fail_the_last_one_is_the_spans_own_error(instrumented, server):
     server.fail(500, times=3, retry_after_s=0.01)
     with openai.OpenAI(max_retries=2) as client, pytest.raises(openai.InternalServerError):

@@ -18,7 +18,7 @@ class Answer(BaseModel):
     text: str
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     pass
 
 
@@ -29,7 +29,7 @@ def closed():
 
     def refuse(request):
         asked.append(request)
-        raise Refused(request.operation)
+        raise RefusedError(request.operation)
 
     gate.add_guard(refuse)
     gate.add_guard(refuse)
@@ -85,13 +85,13 @@ STYLES = [
 
 @pytest.mark.parametrize(("client", "call"), [(c, call) for c, _, call in STYLES], ids=[name for _, name, _ in STYLES])
 def test_a_refused_call_is_not_sent_and_the_app_gets_the_refusal(instrumented, server, closed, client, call):
-    with client() as opened, pytest.raises(Refused):
+    with client() as opened, pytest.raises(RefusedError):
         call(opened)
     assert server.requests == []
     assert len(closed) == 1  # asked once a call, however often the guard was added
     span = instrumented.span()
     assert span.status.status_code.name == "ERROR"
-    assert span.attributes["error.type"].endswith(".Refused")
+    assert span.attributes["error.type"].endswith(".RefusedError")
 
 
 ASYNC = {
@@ -111,7 +111,7 @@ ASYNC = {
 @pytest.mark.parametrize(("client", "call"), [(client, call) for client, calls in ASYNC.items() for call in calls])
 async def test_a_refused_async_call_is_not_sent(instrumented, server, closed, client, call):
     async with client() as opened:
-        with pytest.raises(Refused):
+        with pytest.raises(RefusedError):
             await call(opened)
     assert server.requests == []
     assert instrumented.span().status.status_code.name == "ERROR"
@@ -119,9 +119,9 @@ async def test_a_refused_async_call_is_not_sent(instrumented, server, closed, cl
 
 async def test_a_refused_async_call_of_google_is_not_sent(instrumented, server, closed):
     client = genai.Client()
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         await client.aio.models.generate_content(**GENERATE)
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         await (await client.aio.models.generate_content_stream(**GENERATE)).__anext__()
     await client.aio.aclose()
     client.close()
