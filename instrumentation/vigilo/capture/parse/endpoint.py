@@ -69,8 +69,11 @@ def read(source: Any, name: str) -> Any:
 
 
 def fields(source: Any) -> Mapping[str, Any]:
-    """All fields of a JSON object, or those that an SDK's object declares: what a fold reads of every chunk."""
-    return source if isinstance(source, dict) else source.__dict__
+    """All fields of a JSON object or of an SDK's object, those included that its version has not heard of."""
+    if isinstance(source, dict):
+        return source
+    unheard = getattr(source, "__pydantic_extra__", None)
+    return {**source.__dict__, **unheard} if unheard else source.__dict__
 
 
 def count(source: Any, name: str) -> int | None:
