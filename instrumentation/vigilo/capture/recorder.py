@@ -243,7 +243,11 @@ class Recording:
         costs: list[Cost] = []
         for model, spent in response.billed or ((response.model, usage),):
             # Where the answering model has no price, that of the one that was asked stands in.
-            names = (model, self.request.model) if model == response.model else (model,)
+            names: tuple[str | None, ...] = (model,)
+            if model == response.model:
+                # Bedrock's prices depend on the region, which lies in the name that was asked.
+                asked = self.request.model
+                names = (asked, model) if self.request.provider == "aws.bedrock" else (model, asked)
             if (cost := self._price(names, spent, response.service_tier, began_unix_s)) is None:
                 return {semconv.COST_UNPRICED: True}
             costs.append(cost)
