@@ -23,6 +23,8 @@ _open: dict[StreamEnd, tuple[int, float]] = {}
 """Per stream, the chunks it had when it was last seen to move, and when that was (``time.monotonic``)."""
 _lock = threading.Lock()
 _watcher: threading.Thread | None = None
+_wake = threading.Event()
+_sleeps_s = 0.0
 _ends_at_exit = False
 
 
@@ -31,6 +33,8 @@ def follow(stream: StreamEnd) -> None:
     _open[stream] = (-1, 0.0)
     if _watcher is None:
         _start()
+    elif 0 < stream.idle_limit_s < _sleeps_s:
+        _wake.set()
 
 
 def forget(stream: StreamEnd) -> None:
@@ -69,10 +73,12 @@ def _start() -> None:
 
 
 def _watch() -> None:
-    global _watcher
+    global _watcher, _sleeps_s
     while True:
+        _wake.clear()
         limits_s = [stream.idle_limit_s for stream in list(_open) if stream.idle_limit_s]
-        time.sleep(min(limits_s, default=60.0) / LOOKS_PER_LIMIT)
+        _sleeps_s = min(limits_s, default=60.0) / LOOKS_PER_LIMIT
+        _wake.wait(_sleeps_s)
         with internal_errors("looking for streams that nobody reads"):
             end_idle(time.monotonic())
         with _lock:
@@ -90,8 +96,8 @@ def _end_all() -> None:
 
 def _after_fork_in_child() -> None:
     """The parent reads its streams on, so it is the parent that tells of them."""
-    global _watcher, _lock
-    _lock = threading.Lock()
+    global _watcher, _lock, _wake
+    _lock, _wake = threading.Lock(), threading.Event()
     _watcher = None
     for stream in list(_open):
         stream.recording.disown()
