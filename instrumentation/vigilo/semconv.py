@@ -19,6 +19,7 @@ SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.37.0"
 OPERATION_NAME: Final = "gen_ai.operation.name"  # string: chat, generate_content, text_completion, embeddings
 PROVIDER_NAME: Final = "gen_ai.provider.name"  # string: openai, anthropic, gcp.gemini, gcp.vertex_ai, azure.ai.openai
 CONVERSATION_ID: Final = "gen_ai.conversation.id"  # string
+AGENT_NAME: Final = "gen_ai.agent.name"  # string: the agent that is called instead of a model
 CONVERSATION_COMPACTED: Final = "gen_ai.conversation.compacted"  # boolean, when the provider replaced it by a summary
 OUTPUT_TYPE: Final = "gen_ai.output.type"  # string: text, json, image, speech
 SERVER_ADDRESS: Final = "server.address"  # string: host of the provider

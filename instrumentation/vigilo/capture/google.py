@@ -11,13 +11,13 @@ import json
 import sys
 import time
 import weakref
-from contextvars import ContextVar
 from dataclasses import replace
 from functools import wraps
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from vigilo.capture.call import Response
+from vigilo.capture.google_tap import Tap, TappedFold, attach_tap
 from vigilo.capture.hook import (
     Hook,
     count_attempt,
@@ -33,11 +33,11 @@ from vigilo.capture.streams import StreamEnd, read_async, read_sync
 from vigilo.errors import internal_errors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
     from vigilo.capture.call import Request
-    from vigilo.capture.parse.endpoint import Fold, Origin
+    from vigilo.capture.parse.endpoint import Origin
     from vigilo.capture.parse.google import Found
     from vigilo.capture.patches import Patches
     from vigilo.capture.recorder import Recorder, Recording
@@ -194,70 +194,14 @@ class _Call:
     def stream_end(self, tap: Tap) -> StreamEnd:
         # Only these endpoints stream.
         assert self.recording is not None and self._endpoint.fold is not None  # noqa: S101, PT018 - for the type checker
-        return StreamEnd(self.recording, _TappedFold(self._endpoint.fold(self._content), tap))
-
-
-_open_tap: ContextVar[Tap | None] = ContextVar("vigilo-google-tap", default=None)
-
-
-class Tap:
-    """Keeps the newest chunk of a stream as the SDK parsed it.
-
-    The SDK writes it to JSON again before it passes it on: parsing that once more would cost as much as all the rest.
-    """
-
-    __slots__ = ("_token", "chunk")
-
-    def __init__(self) -> None:
-        self.chunk: Any = None
-
-    def __enter__(self) -> Tap:
-        self._token = _open_tap.set(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        _open_tap.reset(self._token)
-
-    def attach(self, response: Any) -> None:
-        """Reads along when the SDK takes its response apart."""
-        segments, async_segments = response.segments, response.async_segments
-        response.segments = lambda: self._sync(segments())
-        response.async_segments = lambda: self._async(async_segments())
-
-    def _sync(self, chunks: Iterator[Any]) -> Iterator[Any]:
-        for chunk in chunks:
-            self.chunk = chunk
-            yield chunk
-
-    async def _async(self, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        async for chunk in chunks:
-            self.chunk = chunk
-            yield chunk
-
-
-class _TappedFold:
-    """Reads chunks as the SDK parsed them, or their JSON where the tap has none."""
-
-    __slots__ = ("_add", "_tap", "response")
-
-    def __init__(self, fold: Fold, tap: Tap) -> None:
-        self._add = fold.add
-        self._tap = tap
-        self.response = fold.response
-
-    def add(self, chunk: Any) -> bool | None:
-        parsed = self._tap.chunk
-        if parsed is None:
-            return self._add(json.loads(chunk.body)) if chunk.body else None
-        return self._add(parsed)
+        return StreamEnd(self.recording, TappedFold(self._endpoint.fold(self._content), tap))
 
 
 def _noted(response: Any) -> None:
     """What is to be noted of a response before the SDK reads its body."""
     with internal_errors("reading a response"):
         note_headers(response.headers)
-        if (tap := _open_tap.get()) is not None:
-            tap.attach(response)
+        attach_tap(response)
 
 
 def _gave_up() -> None:

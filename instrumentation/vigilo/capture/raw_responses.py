@@ -62,12 +62,14 @@ class RawResponses:
             except (ImportError, AttributeError):
                 continue
             patches.put(raw, "parse", self._async_parse if is_async else self._parse)
-            if class_name == "LegacyAPIResponse":
-                continue  # its body has been read before the app gets it, or it is parsed
-            patches.put(raw, "close", self._async_close if is_async else self._close)
-            for method in ("iter_bytes", "iter_text", "iter_lines"):
-                wrapper = self._async_read if is_async else self._read
-                patches.put(raw, method, partial(wrapper, b"\n" if method == "iter_lines" else b""))
+            if class_name != "LegacyAPIResponse":  # its body has been read before the app gets it, or it is parsed
+                self._patch_reading(patches, raw, is_async)
+
+    def _patch_reading(self, patches: Patches, raw: type, is_async: bool) -> None:
+        patches.put(raw, "close", self._async_close if is_async else self._close)
+        for method in ("iter_bytes", "iter_text", "iter_lines"):
+            wrapper = self._async_read if is_async else self._read
+            patches.put(raw, method, partial(wrapper, b"\n" if method == "iter_lines" else b""))
 
     def _parse(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(inner)

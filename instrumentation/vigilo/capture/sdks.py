@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vigilo.capture.google import GoogleHook
+from vigilo.capture.google_interactions import GoogleInteractionsHook
+from vigilo.capture.google_interactions_stainless import GoogleStainlessInteractionsHook
 from vigilo.capture.parse import anthropic, openai
 from vigilo.capture.stainless import StainlessHook
 from vigilo.errors import VigiloError
@@ -25,12 +27,12 @@ class Sdk:
 
 OPENAI_HOOK = StainlessHook("openai", openai.endpoint_of)
 ANTHROPIC_HOOK = StainlessHook("anthropic", anthropic.endpoint_of)
-GOOGLE_HOOK = GoogleHook()
+GOOGLE_HOOKS = (GoogleHook(), GoogleInteractionsHook(), GoogleStainlessInteractionsHook())
 
 SDKS: dict[str, Sdk] = {
     "openai": Sdk("openai >= 1.66, < 4", (OPENAI_HOOK,)),
     "anthropic": Sdk("anthropic >= 0.51, < 3", (ANTHROPIC_HOOK,)),
-    "google": Sdk("google-genai >= 1.32, < 4", (GOOGLE_HOOK,)),
+    "google": Sdk("google-genai >= 1.32, < 4", GOOGLE_HOOKS),
 }
 
 

@@ -46,13 +46,15 @@ class StainlessHook(Hook):
     """Sees every request of one Stainless SDK.
 
     Args:
-        sdk: the SDK's package, which is also the provider where the host does not tell another.
+        sdk: the SDK's package.
         endpoint_of: how the paths are read; what has no endpoint (listing, polling) is no call to a model.
+        provider: the provider where the host does not tell another; named like the package by default.
     """
 
-    def __init__(self, sdk: str, endpoint_of: Route) -> None:
+    def __init__(self, sdk: str, endpoint_of: Route, provider: str | None = None) -> None:
         super().__init__()
         self.sdk = sdk
+        self._provider = provider or sdk
         self.module_name = f"{sdk}._base_client"
         self._endpoint_of = endpoint_of
         self._raw = RawResponses(sdk)
@@ -120,7 +122,7 @@ class StainlessHook(Hook):
                 body = {**body, **options.extra_json}
             # Some helpers leave the SDK's marks of "not given" in the body; they are dropped when it is sent.
             body = {name: value for name, value in body.items() if type(value).__name__ not in _NOT_GIVEN}
-            origin = stainless_origin(client, self.sdk)
+            origin = stainless_origin(client, self._provider)
             content = recorder.wants_content
             if endpoint.counts is not None:
                 return _Poll(recorder, endpoint, origin, args)

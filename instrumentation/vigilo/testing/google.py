@@ -1,5 +1,7 @@
 """The wire of Gemini: content, whole and streamed, embeddings and token counting; on Google AI and on Vertex AI.
 
+The rest of it stands in ``google_jobs`` and ``google_interactions``.
+
 Shapes: the API reference of Google, "generateContent", "embedContent", "countTokens" (ai.google.dev), and Vertex AI's
 "predict" for text embeddings (2026-11).
 """
@@ -9,13 +11,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from vigilo.testing import google_jobs as jobs
 from vigilo.testing.completion import Completion, Prompt, Tool, complete, token_count
+from vigilo.testing.google_interactions import interaction
+from vigilo.testing.google_usage import usage_json
 from vigilo.testing.wire import Answer, Call, Json, Provider, embedding, server_sent_event, streamed, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from vigilo.capture.call import Usage
     from vigilo.testing.script import Failure
 
 _FINISH_REASONS = {"stop": "STOP", "length": "MAX_TOKENS", "tool_call": "STOP", "content_filter": "SAFETY"}
@@ -74,29 +78,6 @@ def _tool_results(content: Json) -> list[str]:
     return [" ".join(str(value) for value in (result.get("response") or {}).values()) for result in results]
 
 
-def _usage_json(usage: Usage) -> Json:
-    """Google counts thoughts beside the candidates' tokens, where ours contain them."""
-    asked, said = usage.input_tokens or 0, usage.output_tokens or 0
-    known: Json = {
-        "promptTokenCount": asked,
-        "candidatesTokenCount": said - (usage.output_reasoning_tokens or 0),
-        "totalTokenCount": asked + said,
-        "promptTokensDetails": _modalities(asked, usage.input_audio_tokens),
-    }
-    if usage.cache_read_tokens is not None:
-        known["cachedContentTokenCount"] = usage.cache_read_tokens
-    if usage.output_reasoning_tokens is not None:
-        known["thoughtsTokenCount"] = usage.output_reasoning_tokens
-    if usage.output_audio_tokens is not None:
-        known["candidatesTokensDetails"] = _modalities(known["candidatesTokenCount"], usage.output_audio_tokens)
-    return known
-
-
-def _modalities(tokens: int, audio_tokens: int | None) -> list[Json]:
-    details = [{"modality": "TEXT", "tokenCount": tokens - (audio_tokens or 0)}]
-    return [*details, {"modality": "AUDIO", "tokenCount": audio_tokens}] if audio_tokens is not None else details
-
-
 def _generate_content(call: Call) -> Answer:
     prompt = _read_prompt(call)
     made = complete(prompt, call.reply)
@@ -122,7 +103,7 @@ def _generate_content(call: Call) -> Answer:
 
 def _response(call: Call, prompt: Prompt, made: Completion, parts: list[Json], last: bool) -> Json:
     candidate: Json = {"content": {"role": "model", "parts": parts}}
-    usage = _usage_json(made.usage)
+    usage = usage_json(made.usage)
     if last:
         candidate["finishReason"] = _FINISH_REASONS.get(made.finish_reason, made.finish_reason)
     else:
@@ -153,7 +134,9 @@ def _embed_content(call: Call) -> Answer:
 
 
 def _predict(call: Call) -> Answer:
-    """Embeddings on Vertex AI, whose token counts lie with each vector."""
+    """Pictures of Imagen; embeddings on Vertex AI, whose token counts lie with each vector."""
+    if "embedding" not in _model_of(call.path):
+        return jobs.images(call)
     size = (call.body.get("parameters") or {}).get("outputDimensionality") or _DIMENSIONS
     predictions = []
     for instance in call.body["instances"]:
@@ -178,17 +161,36 @@ def _models(call: Call) -> Answer:
     return whole({"models": known})
 
 
+_BY_COLLECTION: dict[tuple[str, str], Callable[[Call], Answer]] = {
+    ("GET", "models"): _models,
+    ("POST", "interactions"): interaction,
+    ("POST", "cachedContents"): jobs.create_cache,
+    ("POST", "batchPredictionJobs"): jobs.create_job,
+}
+_BY_ITEM: dict[tuple[str, str], Callable[[Call], Answer]] = {
+    ("GET", "interactions"): interaction,
+    ("GET", "batches"): jobs.get_batch,
+    ("GET", "batchPredictionJobs"): jobs.get_job,
+}
+_BY_VERB: dict[str, Callable[[Call], Answer]] = {
+    "generateContent": _generate_content,
+    "streamGenerateContent": _generate_content,
+    "batchEmbedContents": _batch_embed_contents,
+    "embedContent": _embed_content,
+    "predict": _predict,
+    "predictLongRunning": jobs.videos,
+    "countTokens": _count_tokens,
+    "computeTokens": jobs.compute_tokens,
+    "batchGenerateContent": jobs.create_batch,
+    "asyncBatchEmbedContent": jobs.create_batch,
+}
+
+
 def _route(method: str, path: str) -> Callable[[Call], Answer] | None:
-    if method == "GET":
-        return _models if path.endswith("/models") else None
-    return {
-        "generateContent": _generate_content,
-        "streamGenerateContent": _generate_content,
-        "batchEmbedContents": _batch_embed_contents,
-        "embedContent": _embed_content,
-        "predict": _predict,
-        "countTokens": _count_tokens,
-    }.get(path.rpartition(":")[2])
+    resource, _, last = path.rpartition("/")
+    if method == "POST" and ":" in last:
+        return _BY_VERB.get(last.rpartition(":")[2])
+    return _BY_COLLECTION.get((method, last)) or _BY_ITEM.get((method, resource.rpartition("/")[2]))
 
 
 def _failure(failed: Failure, number: int) -> Answer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vigilo.capture.call import Usage
-from vigilo.capture.parse.endpoint import Json, count
+from vigilo.capture.parse.endpoint import Json, count, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +50,7 @@ def usage(source: Json | None) -> Usage:
 def modality_tokens(details: Any, modality: str, name: str = "tokenCount") -> int | None:
     """The count of one modality in a list of them; None when it is not in there."""
     for detail in details or ():
-        if detail.get("modality") == modality:
+        if read(detail, "modality") == modality:
             return count(detail, name)
     return None
 
