@@ -1,4 +1,4 @@
-"""The wire of Anthropic: messages, whole and streamed, and token counting; on its own API and on Vertex AI.
+"""The wire of Anthropic: messages, whole and streamed, and token counting; also on Vertex AI and Amazon Bedrock.
 
 Shapes: the API reference of Anthropic, "Messages", "Streaming", "Count tokens", "Errors", "Rate limits" (2026-11).
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from vigilo.testing import anthropic_batches as batches
+from vigilo.testing import anthropic_bedrock as bedrock
 from vigilo.testing.completion import Completion, Prompt, Tool, complete
 from vigilo.testing.wire import Answer, Call, Json, Provider, server_sent_event, streamed, whole
 
@@ -32,14 +34,15 @@ _SIGNATURE = "dmlnaWxvLXRlc3Rpbmc="
 
 
 def _read_prompt(call: Call) -> Prompt:
-    body = call.body
+    body, path = call.body, call.path.partition("?")[0]
     messages: list[Json] = body["messages"]
     # Tool results are messages of the user's too, so the question is the newest message with a text.
     newest = max((n for n, m in enumerate(messages) if m["role"] == "user" and _text(m["content"])), default=0)
     form = (body.get("output_config") or {}).get("format") or body.get("output_format")
     system = (_text(body["system"]),) if body.get("system") else ()
     return Prompt(
-        model=body.get("model") or call.path.rpartition("/models/")[2].partition(":")[0],  # Vertex: in the path
+        # Bedrock and Vertex have the model in the path.
+        model=body.get("model") or bedrock.asked_model(path) or path.rpartition("/models/")[2].partition(":")[0],
         texts=(*system, *(_text(m["content"]) + " ".join(_tool_results(m["content"])) for m in messages)),
         last_user=_text(messages[newest]["content"]) if messages else "",
         tools=tuple(
@@ -50,7 +53,7 @@ def _read_prompt(call: Call) -> Prompt:
         tool_results=tuple(result for m in messages[newest:] for result in _tool_results(m["content"])),
         schema=form.get("schema") or {} if form else None,
         thinking=(body.get("thinking") or {}).get("type") in ("enabled", "adaptive"),
-        stream=bool(body.get("stream")),
+        stream=bool(body.get("stream")) or bedrock.is_streamed(path),
     )
 
 
@@ -89,18 +92,30 @@ def _usage_json(usage: Usage) -> Json:
 def _messages(call: Call) -> Answer:
     prompt = _read_prompt(call)
     made = complete(prompt, call.reply)
-    blocks = _blocks(made, call.number)
-    message = {
-        "id": f"msg_{call.number:06}",
+    message = _message(made, call.number)
+    if bedrock.is_bedrock(call.path):
+        message["model"] = bedrock.plain_model(made.model)
+        return bedrock.streamed(_events(message, made), made.usage) if prompt.stream else whole(message)
+    if not prompt.stream:
+        return whole(message)
+    return streamed([server_sent_event(event, event["type"]) for event in _events(message, made)])
+
+
+def _message(made: Completion, number: int) -> Json:
+    return {
+        "id": f"msg_{number:06}",
         "type": "message",
         "role": "assistant",
         "model": made.model,
-        "content": blocks,
+        "content": _blocks(made, number),
         "stop_reason": _STOP_REASONS.get(made.finish_reason, made.finish_reason),
         "stop_sequence": None,
         "usage": _usage_json(made.usage),
     }
-    return streamed(_events(message, made)) if prompt.stream else whole(message)
+
+
+def _batched(call: Call) -> Json:
+    return _message(complete(_read_prompt(call), call.reply), call.number)
 
 
 def _blocks(made: Completion, number: int) -> list[Json]:
@@ -115,9 +130,9 @@ def _blocks(made: Completion, number: int) -> list[Json]:
     return blocks
 
 
-def _events(message: Json, made: Completion) -> list[bytes]:
-    def event(kind: str, **fields: Any) -> bytes:
-        return server_sent_event({"type": kind, **fields}, kind)
+def _events(message: Json, made: Completion) -> list[Json]:
+    def event(kind: str, **fields: Any) -> Json:
+        return {"type": kind, **fields}
 
     # At the start one token is counted as made; the true number comes with the end.
     begun = {**message["usage"], "output_tokens": 1}
@@ -168,10 +183,14 @@ def _models(call: Call) -> Answer:
 
 def _route(method: str, path: str) -> Callable[[Call], Answer] | None:
     if method == "GET":
+        if "/messages/batches/" in path:
+            return batches.results(_batched) if path.endswith("/results") else batches.get
         return _models if path.endswith("/models") else None
-    if path.endswith("/messages/count_tokens"):
+    if path.endswith("/messages/batches"):
+        return batches.create
+    if path.endswith(("/messages/count_tokens", "/count-tokens:rawPredict")):
         return _count_tokens
-    if path.endswith(("/messages", ":rawPredict", ":streamRawPredict")):
+    if path.endswith(("/messages", ":rawPredict", ":streamRawPredict")) or bedrock.is_bedrock(path):
         return _messages
     return None
 

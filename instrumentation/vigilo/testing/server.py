@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from vigilo.testing.anthropic import ANTHROPIC
+from vigilo.testing.anthropic_bedrock import is_bedrock
 from vigilo.testing.google import GOOGLE
 from vigilo.testing.multipart import form_fields
 from vigilo.testing.openai import OPENAI
@@ -178,7 +179,7 @@ class ProviderServer:
 
 def _provider(received: ReceivedRequest) -> Provider:
     path = received.path.partition("?")[0]
-    if "anthropic-version" in received.headers or "/messages" in path or path.endswith(("awPredict",)):
+    if "anthropic-version" in received.headers or "/messages" in path or path.endswith("awPredict") or is_bedrock(path):
         return ANTHROPIC
     if "x-goog-api-key" in received.headers or ":" in path.rpartition("/")[2] or path.startswith("/v1beta"):
         return GOOGLE

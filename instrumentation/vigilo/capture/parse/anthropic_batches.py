@@ -81,9 +81,8 @@ class _Results:
 
     def _put(self, model: str | None, spent: Usage) -> None:
         """Onto the heap of its model: each result is billed alone, so a heap stays below all price steps."""
-        heaps = self._heaps.setdefault(model, [Usage()])
-        whole = sum_usage([heaps[-1], spent])
-        if (whole.input_tokens or 0) <= _MAX_HEAP_TOKENS:
+        heaps = self._heaps.setdefault(model, [])
+        if heaps and ((whole := sum_usage([heaps[-1], spent])).input_tokens or 0) <= _MAX_HEAP_TOKENS:
             heaps[-1] = whole
         else:
             heaps.append(spent)
