@@ -78,9 +78,11 @@ async def test_an_async_stream_is_counted_however_it_is_read(instrumented, count
 
 @pytest.mark.parametrize("method", ["json", "text", "read", "parse"])
 async def test_a_whole_async_answer_is_counted_however_it_is_read(instrumented, counted, method):
-    async with openai.AsyncOpenAI() as client:
-        async with client.chat.completions.with_streaming_response.create(**CHAT) as response:
-            await getattr(response, method)()
+    async with (
+        openai.AsyncOpenAI() as client,
+        client.chat.completions.with_streaming_response.create(**CHAT) as response,
+    ):
+        await getattr(response, method)()
     assert tokens(instrumented) == TOKENS
 
 
@@ -103,10 +105,9 @@ def test_a_stream_that_is_left_halfway_is_ended_with_what_came(instrumented, cou
 
 def test_a_broken_connection_fails_the_span(instrumented, server):
     server.drop(after_chunks=2)
-    with openai.OpenAI(max_retries=0) as client:
-        with client.chat.completions.with_streaming_response.create(**COUNTED) as response:
-            with pytest.raises(Exception, match="peer closed connection"):
-                list(response.iter_lines())
+    with openai.OpenAI() as client, client.chat.completions.with_streaming_response.create(**COUNTED) as response:
+        with pytest.raises(Exception, match="peer closed connection"):
+            list(response.iter_lines())
     assert instrumented.span().status.status_code.name == "ERROR"
 
 
