@@ -14,6 +14,7 @@ from vigilo.capture.content import Content
 from vigilo.capture.context import current
 from vigilo.capture.headers import told_by
 from vigilo.capture.instruments import SCOPE, Instruments, details_event, labels_of, vigilo_version
+from vigilo.capture.neighbours import in_charge
 from vigilo.errors import internal_errors
 from vigilo.policy.mask import mask_clip
 from vigilo.policy.pricing import call_cost, warm_up
@@ -73,8 +74,13 @@ class Recorder:
     def begin(self, request: Request, started_s: float | None = None) -> Recording:
         """Starts the span of a call that is about to be sent; the price table loads beside the first request.
 
+        Where somebody else records this call, what is returned tells nothing of it.
         ``started_s``: when the call began, on the clock of ``time.perf_counter``; now by default.
         """
+        if in_charge(request.operation):
+            from vigilo.capture.aside import Aside
+
+            return Aside(self, request)
         warm_up()
         return Recording(self, request, started_s)
 
@@ -108,6 +114,8 @@ class Recording:
         "request",
         "resent",
     )
+    is_aside = False
+    """Whether somebody else records the call, and this only goes along."""
 
     def __init__(self, recorder: Recorder, request: Request, started_s: float | None = None) -> None:
         attributes = {**_labels(request).call, **request.parameters, **_who(recorder.settings, request)}

@@ -128,7 +128,7 @@ class StainlessHook(Hook):
                 return _Poll(recorder, endpoint, origin, args)
             recording = recorder.begin(read_request(endpoint, origin, body, content))
             call = _Call(recording, endpoint, content, body, args)
-            if endpoint.usage_on_request and by_position and recorder.settings.stream_usage:
+            if endpoint.usage_on_request and by_position and recorder.settings.stream_usage and not recording.is_aside:
                 call.ask_for_usage(options, client)
             return call
         return None
