@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_INHERITED = object()
+
 
 class Patches:
     """The replaced attributes of one SDK: one list for putting in and for taking out."""
@@ -17,7 +19,13 @@ class Patches:
     def put(self, owner: Any, name: str, wrapper: Callable[[Any], Any]) -> None:
         """Replaces ``owner.name`` by ``wrapper`` of it."""
         original = owner.__dict__[name]
-        replacement = wrapper(original)
+        self._put(owner, name, original, wrapper(original))
+
+    def override(self, owner: Any, name: str, wrapper: Callable[[Any], Any]) -> None:
+        """As ``put``, for a method that may be inherited: the class it comes from stays as it is."""
+        self._put(owner, name, owner.__dict__.get(name, _INHERITED), wrapper(getattr(owner, name)))
+
+    def _put(self, owner: Any, name: str, original: Any, replacement: Any) -> None:
         setattr(owner, name, replacement)
         self._done.append((owner, name, original, replacement))
 
@@ -28,5 +36,9 @@ class Patches:
         """Puts every original back, except where somebody else has wrapped our wrapper since."""
         while self._done:
             owner, name, original, replacement = self._done.pop()
-            if owner.__dict__.get(name) is replacement:
+            if owner.__dict__.get(name) is not replacement:
+                continue
+            if original is _INHERITED:
+                delattr(owner, name)
+            else:
                 setattr(owner, name, original)

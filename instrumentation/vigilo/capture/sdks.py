@@ -9,6 +9,7 @@ from vigilo.capture.google import GoogleHook
 from vigilo.capture.google_interactions import GoogleInteractionsHook
 from vigilo.capture.google_interactions_stainless import GoogleStainlessInteractionsHook
 from vigilo.capture.parse import anthropic, openai
+from vigilo.capture.realtime import RealtimeHook
 from vigilo.capture.stainless import StainlessHook
 from vigilo.errors import VigiloError
 
@@ -26,11 +27,12 @@ class Sdk:
 
 
 OPENAI_HOOK = StainlessHook("openai", openai.endpoint_of)
+REALTIME_HOOKS = tuple(RealtimeHook(OPENAI_HOOK, f"openai.resources.{api}realtime.realtime") for api in ("", "beta."))
 ANTHROPIC_HOOK = StainlessHook("anthropic", anthropic.endpoint_of)
 GOOGLE_HOOKS = (GoogleHook(), GoogleInteractionsHook(), GoogleStainlessInteractionsHook())
 
 SDKS: dict[str, Sdk] = {
-    "openai": Sdk("openai >= 1.66, < 4", (OPENAI_HOOK,)),
+    "openai": Sdk("openai >= 1.66, < 4", (OPENAI_HOOK, *REALTIME_HOOKS)),
     "anthropic": Sdk("anthropic >= 0.51, < 3", (ANTHROPIC_HOOK,)),
     "google": Sdk("google-genai >= 1.32, < 4", GOOGLE_HOOKS),
 }

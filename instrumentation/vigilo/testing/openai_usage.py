@@ -70,3 +70,22 @@ def audio_usage(usage: Usage) -> Json:
         "output_tokens": said,
         "total_tokens": asked + said,
     }
+
+
+def realtime_usage(usage: Usage) -> Json:
+    """``usage`` of a response in a realtime session: what is no sound is text."""
+    asked, said = usage.input_tokens or 0, usage.output_tokens or 0
+    heard, spoken, cached = usage.input_audio_tokens or 0, usage.output_audio_tokens or 0, usage.cache_read_tokens or 0
+    return {
+        "total_tokens": asked + said,
+        "input_tokens": asked,
+        "output_tokens": said,
+        "input_token_details": {
+            "text_tokens": asked - heard,
+            "audio_tokens": heard,
+            "image_tokens": 0,
+            "cached_tokens": cached,
+            "cached_tokens_details": {"text_tokens": cached, "audio_tokens": 0, "image_tokens": 0},
+        },
+        "output_token_details": {"text_tokens": said - spoken, "audio_tokens": spoken},
+    }
