@@ -19,13 +19,14 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context as otel_context
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_current
 from opentelemetry.trace import get_current_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import FrameType
+
+    from opentelemetry.context import Context
 
 _log = logging.getLogger(__name__)
 
@@ -118,6 +119,10 @@ _INVOCATIONS = {
 _LANGCHAIN_MARK = "suppress_language_model_instrumentation"
 """Set by OpenLLMetry (``opentelemetry-semantic-conventions-ai`` 0.5) while its LangChain instrumentation records."""
 
+_SWITCHES = (_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")
+"""OpenTelemetry's own, as ``opentelemetry.instrumentation.utils`` reads them, which takes longer."""
+_MARKS = frozenset((*_INVOCATIONS.values(), _LANGCHAIN_MARK, *_SWITCHES))
+
 _warned: set[str] = set()
 
 
@@ -126,16 +131,16 @@ def in_charge(operation: str) -> bool:
 
     An invocation of util-genai is taken by the asking: the next request in its context is another call.
     """
-    context = otel_context.get_current()
     found: str | None = None
     if not sys.modules.keys().isdisjoint(_WRAPPING_MODULES):
         found = _wrapper(sys._getframe())
-    if found is None and (data := context.get(_INVOCATIONS.get(operation, ""))) is not None:
-        found = _invocation(data, sys._getframe())
-    if found is None and _LANGCHAIN_MARK in context and _is_in_langchain(sys._getframe()):
-        found = "opentelemetry-instrumentation-langchain"
+    context = get_current()
+    if found is None and not _MARKS.isdisjoint(context):
+        found = _by_context(context, operation, sys._getframe())
+        if found is None:
+            return any(context.get(switch) for switch in _SWITCHES)
     if found is None:
-        return not is_instrumentation_enabled()
+        return False
     if found not in _warned:
         _warned.add(found)
         _log.warning(
@@ -161,6 +166,15 @@ def _wrapper(frame: FrameType) -> str | None:
             for neighbour in _WRAPPING:
                 if sdk in neighbour.sdks and neighbour.has(module) and module not in neighbour.silent:
                     return neighbour.package
+    return None
+
+
+def _by_context(context: Context, operation: str, frame: FrameType) -> str | None:
+    data = context.get(_INVOCATIONS.get(operation, ""))
+    if data is not None and (opener := _invocation(data, frame)) is not None:
+        return opener
+    if context.get(_LANGCHAIN_MARK) and _is_in_langchain(frame):
+        return "opentelemetry-instrumentation-langchain"
     return None
 
 
