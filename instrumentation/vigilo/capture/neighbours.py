@@ -15,11 +15,13 @@ LangChain only.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_current
+from opentelemetry.instrumentation.environment_variables import OTEL_PYTHON_DISABLED_INSTRUMENTATIONS
 from opentelemetry.trace import get_current_span
 
 if TYPE_CHECKING:
@@ -150,6 +152,18 @@ def in_charge(operation: str) -> bool:
             found,
         )
     return True
+
+
+def left_out(module: str) -> Neighbour | None:
+    """The neighbour that an instrumentor of this module is, where vigilo's own of the same SDK will be loaded.
+
+    The user chooses the other one with ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=vigilo_openai``.
+    """
+    neighbour = neighbour_of(module)
+    disabled = {name.strip() for name in os.environ.get(OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, "").split(",")}
+    if neighbour is None or disabled.issuperset(f"vigilo_{sdk}" for sdk in neighbour.sdks):
+        return None
+    return neighbour
 
 
 def neighbour_of(module: str) -> Neighbour | None:
