@@ -116,26 +116,30 @@ def watch_stream(stream: Any, end: StreamEnd) -> None:
 
     Only the iterator inside is swapped, so the stream keeps its type, identity, context manager and ``response``.
     """
-    inner, close = stream._iterator, stream.close
-    if hasattr(inner, "__anext__"):
-        stream._iterator = read_async(inner, end)
-
-        async def aclose() -> None:
-            end.end("close")
-            await close()
-
-        stream.close = aclose
-    else:
-        stream._iterator = read_sync(inner, end)
-
-        def close_and_end() -> None:
-            end.end("close")
-            close()
-
-        stream.close = close_and_end
+    inner, response = stream._iterator, stream.response
+    is_async = hasattr(inner, "__anext__")
+    stream._iterator = read_async(inner, end) if is_async else read_sync(inner, end)
+    stream.close = _ending(end, stream.close)
+    # OpenAI's helpers close the response and leave the stream alone.
+    close = "aclose" if is_async else "close"
+    setattr(response, close, _ending(end, getattr(response, close), unless_read=True))
     # The generator ends the recording by itself once it was started; this covers a stream that nobody iterates.
     # In the SDK a stream and its iterator refer to each other, so a dropped one goes with the next garbage collection.
     weakref.finalize(stream, end.end, "drop").atexit = False
+
+
+def _ending(end: StreamEnd, close: Callable[[], Any], *, unless_read: bool = False) -> Callable[[], Any]:
+    """Works for sync and async: the coroutine of the async one is handed on.
+
+    ``unless_read``: closing it while it is read is what the SDK does at the end of the stream.
+    """
+
+    def close_and_end() -> Any:
+        if not (unless_read and end.is_waited_for):
+            end.end("close")
+        return close()
+
+    return close_and_end
 
 
 def read_sync(chunks: Iterator[Any], end: StreamEnd) -> Generator[Any, None, None]:

@@ -1,0 +1,155 @@
+"""Clients of the installed SDKs, pointed at one local provider and seen by vigilo, for as long as a module runs."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+
+import vigilo
+from vigilo.testing import ProviderServer, Usage
+
+from .clients import CLIENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .cells import Cell
+
+SDKS = ("openai", "anthropic", "google-genai")
+
+
+class Absent(Exception):
+    """The installed SDK has no such method, or the method no such parameter."""
+
+
+class Spans(SpanProcessor):
+    """Every span that was started, so that one which never ends is seen too."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.ended: list[ReadableSpan] = []
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        self.started += 1
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.ended.append(span)
+
+    def clear(self) -> None:
+        self.started = 0
+        self.ended.clear()
+
+
+class Bench:
+    """Runs cells, and keeps what came of each."""
+
+    def __init__(self, server: ProviderServer, spans: Spans) -> None:
+        self.server = server
+        self.spans = spans
+        self.loop = asyncio.new_event_loop()
+        self.results: dict[str, dict[str, str]] = {}
+        self._clients = {name: make(server) for name, make in CLIENTS.items()}
+
+    def close(self) -> None:
+        for client, aclient in self._clients.values():
+            inner = getattr(client, "_api_client", None)
+            if inner is not None and not hasattr(client, "close"):  # google-genai's has it since 1.40
+                client, aclient = inner._httpx_client, inner._async_httpx_client
+            client.close()
+            self.run(aclient.aclose() if hasattr(aclient, "aclose") else aclient.close())
+        self.run(self.loop.shutdown_asyncgens())
+        self.loop.close()
+
+    def method(self, cell: Cell) -> Any:
+        """The method that a cell calls.
+
+        Raises:
+            Absent: this SDK has not got it.
+        """
+        found = self._clients[cell.client][cell.is_async]
+        if cell.copied:
+            found = found.with_options(max_retries=1)
+        for name in cell.method.split("."):
+            if not hasattr(found, name):
+                raise Absent(cell.method)
+            found = getattr(found, name)
+        if missing := set(cell.arguments) - set(parameters(found)):
+            raise Absent(f"{cell.method}({', '.join(missing)})")
+        return found
+
+    def reply(self, times: int = 1, **fields: Any) -> None:
+        """Has the provider answer in some chunks, and count 120 and 40 tokens."""
+        usage = Usage(input_tokens=120, output_tokens=40)
+        self.server.reply(usage=usage, chunks=6, times=times, **fields)
+
+    def run(self, work: Any) -> Any:
+        """Waits for a coroutine; anything else is a result already."""
+        return self.loop.run_until_complete(work) if asyncio.iscoroutine(work) else work
+
+    @contextmanager
+    def recorded(self, row: str, column: str) -> Iterator[None]:
+        """Notes how a cell went, and starts it on a clean table."""
+        self.server.reset()
+        self.spans.clear()
+        cells = self.results.setdefault(row, {})
+        cells[column] = "failed"
+        try:
+            yield
+        except Absent:
+            cells[column] = "absent"
+            return
+        cells[column] = "passed"
+
+    def finished(self) -> list[ReadableSpan]:
+        """The spans of a cell: all of those that were started have ended, and none is left current."""
+        if self.spans.started != len(self.spans.ended):
+            self.loop.run_until_complete(asyncio.sleep(0.01))  # finalizers of async generators run in the loop
+            gc.collect()
+            self.loop.run_until_complete(asyncio.sleep(0.01))
+        assert self.spans.started == len(self.spans.ended), "a span has not ended"
+        assert trace.get_current_span() is trace.INVALID_SPAN
+        return list(self.spans.ended)
+
+
+def parameters(method: Any) -> list[str]:
+    """The names of a method's parameters; raw responses' methods are wrapped, and keep theirs."""
+    import inspect
+
+    return list(inspect.signature(method).parameters)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch, ProviderServer() as server:
+        patch.setenv("VIGILO_HOME", str(tmp_path_factory.mktemp("home")))
+        spans, tracer_provider, meter_provider = Spans(), TracerProvider(), MeterProvider()
+        tracer_provider.add_span_processor(spans)
+        vigilo.instrument(tracer_provider=tracer_provider, meter_provider=meter_provider)
+        bench = Bench(server, spans)
+        yield bench
+        bench.close()
+        vigilo.uninstrument()
+        _write(bench.results)
+        tracer_provider.shutdown()
+        meter_provider.shutdown()
+
+
+def _write(results: dict[str, dict[str, str]]) -> None:
+    """Adds the results to the file that ``MATRIX_RESULTS`` names, where it is set."""
+    if not (target := os.environ.get("MATRIX_RESULTS")):
+        return
+    path = Path(target)
+    known = json.loads(path.read_text("utf-8"))["cells"] if path.is_file() else {}
+    told = {"sdks": {sdk: version(sdk) for sdk in SDKS}, "cells": {**known, **results}}
+    path.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", "utf-8")
