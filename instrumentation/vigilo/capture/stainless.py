@@ -223,6 +223,13 @@ class _Poll(_Call):
             self.recording = self._recorder.begin(request, self._started_s)
             super().finish(answer)
 
+    def follow(self) -> StreamEnd | None:
+        """A stream is an answer that is still being made: it counts before it says so."""
+        if self._endpoint.fold is not None:
+            request = read_request(self._endpoint, self._origin, {}, self._content)
+            self.recording = self._recorder.begin(request, self._started_s)
+        return super().follow()
+
 
 class _Trait(WeakKeyDictionary[type, bool]):
     """Whether a class has certain attributes, asked once: the SDKs' own models are slow to say no."""

@@ -1,5 +1,6 @@
 """Each endpoint of OpenAI's SDK, in each style of call, is one span with the tokens that the provider counted."""
 
+import json
 from contextlib import AsyncExitStack, ExitStack
 from functools import reduce
 
@@ -250,7 +251,7 @@ def test_speech_as_events_tells_its_tokens(server, instrumented, options, style)
 def test_images_tell_their_image_tokens(server, instrumented, options):
     server.reply(usage=Usage(input_tokens=50, output_tokens=300, input_image_tokens=40))
     with openai.OpenAI(**options("openai")) as client:
-        client.images.edit(model="gpt-image-1", prompt="A hat", image=[PICTURE], n=2)
+        client.images.edit(model="gpt-image-1", prompt="A hat", image=PICTURE, n=2)
     told = instrumented.span().attributes
     assert told["gen_ai.usage.image.input_tokens"] == 40
     assert told["gen_ai.usage.image.output_tokens"] == 300
@@ -269,6 +270,26 @@ def test_a_file_that_is_no_batch_is_no_span(server, instrumented, options):
     with openai.OpenAI(**options("openai")) as client:
         client.files.create(file=("a.jsonl", b"{}"), purpose="fine-tune")
     assert instrumented.spans() == []
+
+
+def test_a_stream_of_completions_is_asked_for_its_tokens(server, instrumented, options):
+    server.reply("one two three", usage=USAGE)
+    with openai.OpenAI(**options("openai")) as client:
+        chunks = list(client.completions.create(model="m", prompt="Hi", stream=True))
+    assert all(chunk.choices for chunk in chunks)  # the one that counts was not asked for by the app
+    assert server.requests[0].body["stream_options"] == {"include_usage": True}
+    check(instrumented.span(), "openai", "text_completion", 50, 20)
+
+
+def test_a_stream_of_completions_that_ends_early_is_estimated(server, instrumented, options):
+    server.reply("one two three", usage=USAGE)
+    with (
+        openai.OpenAI(**options("openai")) as client,
+        client.completions.create(model="m", prompt="Hi there, how are you?", stream=True) as stream,
+    ):
+        next(iter(stream))
+    told = instrumented.span().attributes
+    assert (told["gen_ai.usage.input_tokens"], told["vigilo.usage.estimated"]) == (6, True)
 
 
 def test_a_batch_is_counted_once_when_it_has_ended(server, instrumented, options):
@@ -337,6 +358,25 @@ def test_a_background_stream_that_was_read_is_not_counted_again(server, instrume
         *_, last = client.responses.create(**asked)
         client.responses.retrieve(last.response.id)
     check(instrumented.span(), "openai", "chat", 50, 20)
+
+
+def test_a_background_stream_that_is_taken_up_again_counts_once(server, instrumented, options):
+    def event(status, usage):
+        told = {"id": "resp_again", "status": status, "background": True, "model": "m", "output": [], "usage": usage}
+        return b"data: " + json.dumps({"type": f"response.{status}", "response": told}).encode() + b"\n\n"
+
+    body = event("in_progress", None) + event("completed", {"input_tokens": 50, "output_tokens": 20})
+    server.raw(200, {"content-type": "text/event-stream"}, body, times=2)
+    with openai.OpenAI(**options("openai")) as client:
+        for _ in range(2):
+            again = {"cast_to": object, "stream": True, "stream_cls": openai.Stream[object]}
+            assert len(list(client.get("/responses/resp_again", **again))) == 2
+    first, second = instrumented.spans()
+    assert first.attributes["gen_ai.usage.input_tokens"] == 50
+    assert "gen_ai.usage.input_tokens" not in second.attributes
+    for span in (first, second):
+        assert span.attributes["gen_ai.operation.name"] == "fetch_response"
+        assert span.attributes["gen_ai.response.finish_reasons"] == ("stop",)
 
 
 def test_a_response_that_was_no_background_one_is_not_counted_when_it_is_fetched(server, instrumented, options):

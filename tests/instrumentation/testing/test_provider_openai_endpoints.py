@@ -29,7 +29,7 @@ def test_streams_a_text_with_its_usage_when_asked(openai_client: openai.OpenAI, 
 
 def test_makes_images(openai_client: openai.OpenAI, server: ProviderServer) -> None:
     server.reply(usage=Usage(input_tokens=50, output_tokens=300, input_image_tokens=40))
-    made = openai_client.images.edit(model="gpt-image-1", prompt="A hat", image=[PICTURE, PICTURE], n=2)
+    made = openai_client.images.edit(model="gpt-image-1", prompt="A hat", image=PICTURE, n=2)
     assert [image.b64_json[:4] for image in made.data] == ["iVBO", "iVBO"]
     assert made.usage.input_tokens_details.image_tokens == 40
     sent = server.requests[-1]

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from vigilo import semconv
-from vigilo.capture.call import Message, Request, Response
+from vigilo.capture.call import Message, Request, Response, Usage
 from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, fields, finish_reason, read, text_part
+from vigilo.capture.parse.estimate import CHARS_PER_TOKEN, chat_tokens
 from vigilo.capture.parse.openai_chat import usage
 from vigilo.capture.parse.openai_request import asked, said, sent, several, stops
 
@@ -66,6 +67,7 @@ class CompletionsFold:
         self._content = content
         self._first: Any = None
         self._usage: Any = None
+        self._chars = 0
         self._reasons: dict[int, str] = {}
         self._texts: dict[int, list[str]] = {}
 
@@ -83,9 +85,16 @@ class CompletionsFold:
             index = told.get("index") or 0
             if reason := told.get("finish_reason"):
                 self._reasons[index] = reason
-            if self._content and (text := told.get("text")):
-                self._texts.setdefault(index, []).append(text)
+            if text := told.get("text"):
+                self._chars += len(text)
+                if self._content:
+                    self._texts.setdefault(index, []).append(text)
         return False
+
+    @property
+    def chars(self) -> int:
+        """Characters of text so far."""
+        return self._chars
 
     def response(self) -> Response:
         reasons = {index: finish_reason(reason) for index, reason in sorted(self._reasons.items())}
@@ -102,4 +111,9 @@ class CompletionsFold:
         )
 
 
-COMPLETIONS = Endpoint("text_completion", request, response, CompletionsFold, usage_on_request=True)
+def estimate(body: Json, fold: Any) -> Usage:
+    """A guess at the tokens of a stream that nobody counted."""
+    return Usage(input_tokens=chat_tokens(body.get("prompt")), output_tokens=round(fold.chars / CHARS_PER_TOKEN))
+
+
+COMPLETIONS = Endpoint("text_completion", request, response, CompletionsFold, usage_on_request=True, estimate=estimate)

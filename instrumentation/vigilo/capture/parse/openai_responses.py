@@ -5,6 +5,7 @@ Shapes: the API reference of OpenAI, "Create a model response" and "Streaming ev
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vigilo import semconv
@@ -234,7 +235,17 @@ def input_tokens_response(body: Any, content: bool) -> Response:
     return Response(attributes={} if counted is None else {semconv.COUNTED_INPUT_TOKENS: counted})
 
 
+class FetchFold(ResponsesFold):
+    """A stream that is taken up again: its tokens count unless somebody has told of them before."""
+
+    def response(self) -> Response:
+        if self._ended is None:
+            return super().response()
+        told = response(self._ended, self._content)
+        return told if ended_in_background(self._ended) else replace(told, usage=Usage())
+
+
 RESPONSES = Endpoint("chat", request, created, ResponsesFold)
-BACKGROUND = Endpoint("fetch_response", fetch_request, response, ResponsesFold, counts=ended_in_background)
+BACKGROUND = Endpoint("fetch_response", fetch_request, response, FetchFold, counts=ended_in_background)
 COMPACT = Endpoint("compaction", compact_request, compact_response)
 INPUT_TOKENS = Endpoint("count_tokens", input_tokens_request, input_tokens_response)
