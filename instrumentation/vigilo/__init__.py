@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from vigilo.capture.context import track
+    from vigilo.capture.track import track
     from vigilo.policy.mask import mask
     from vigilo.policy.pricing import price
 
@@ -29,7 +29,7 @@ Client = TypeVar("Client")
 _LAZY = {
     "mask": "vigilo.policy.mask",
     "price": "vigilo.policy.pricing",
-    "track": "vigilo.capture.context",
+    "track": "vigilo.capture.track",
 }
 
 
@@ -108,7 +108,8 @@ def __getattr__(name: str) -> Any:
     if (module := _LAZY.get(name)) is not None:
         from importlib import import_module
 
-        return getattr(import_module(module), name)
+        globals()[name] = value = getattr(import_module(module), name)
+        return value
     if name == "__version__":
         from importlib.metadata import version
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from opentelemetry import propagate
+from opentelemetry.environment_variables import OTEL_PROPAGATORS
 from opentelemetry.instrumentation.distro import BaseDistro
+from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
 
+from vigilo.capture.incoming import IncomingPropagator
+from vigilo.capture.neighbours import left_out
 from vigilo.errors import internal_errors
 
 _log = logging.getLogger(__name__)
@@ -18,12 +23,29 @@ _SIGNALS = ("TRACES", "METRICS", "LOGS")
 
 
 class VigiloDistro(BaseDistro):
-    """Sends all signals to vigilo's store unless the user's ``OTEL_*`` variables say otherwise."""
+    """Sends all signals to vigilo's store, and reads incoming requests, unless ``OTEL_*`` variables say otherwise."""
 
     def _configure(self, **_: Any) -> None:
         with internal_errors("choosing exporters"):
             for signal in _SIGNALS:
                 os.environ.setdefault(f"OTEL_{signal}_EXPORTER", default_exporters(signal))
+        with internal_errors("choosing propagators"):
+            if not os.environ.get(OTEL_PROPAGATORS):
+                read_incoming_requests()
+
+    def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
+        """Loads an instrumentor, unless it is somebody else's for an SDK that vigilo instruments as well."""
+        other = left_out(entry_point.module)
+        if other is None:
+            super().load_instrumentor(entry_point, **kwargs)
+            return
+        _log.warning(
+            "vigilo: %s is not loaded, as vigilo records the calls of %s; to have it instead, set "
+            "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=%s",
+            other.package,
+            " and ".join(other.sdks),
+            ",".join(f"vigilo_{sdk}" for sdk in other.sdks),
+        )
 
 
 class VigiloConfigurator(_OTelSDKConfigurator):
@@ -44,6 +66,16 @@ def default_exporters(signal: str) -> str:
         return f"{EXPORTER},otlp"
     _log.warning("vigilo: %s is set but no OTLP exporter is installed: pip install 'vigilo-otel[otlp]'", endpoint)
     return EXPORTER
+
+
+def read_incoming_requests() -> None:
+    """Adds vigilo's propagator to those in use.
+
+    ``OTEL_PROPAGATORS`` would be too late: OpenTelemetry reads it at an import that comes before any distro. It would
+    also reach child processes without vigilo, whose import of OpenTelemetry fails at the name of an unknown propagator.
+    """
+    propagators = [propagate.get_global_textmap(), IncomingPropagator()]
+    propagate.set_global_textmap(CompositePropagator(propagators))
 
 
 def pre_instrument() -> None:

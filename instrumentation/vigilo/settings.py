@@ -134,6 +134,11 @@ class Settings:
         _one_of("pseudonym", "plain"),
         default="pseudonym",
     )
+    trust_forwarded_for: bool = _setting(
+        "Take the client's address from the first entry of `X-Forwarded-For`; only behind a proxy that sets it",
+        {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`false`"},
+        default=False,
+    )
     stream_usage: bool = _setting(
         "Have OpenAI count the tokens of streams whose caller did not ask; the extra chunk is hidden from the app",
         {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`true`"},

@@ -163,8 +163,15 @@ class Recording:
 
     def finish(self, response: Response) -> None:
         """Ends the recording with the answer, or with what there is of it."""
-        if self._is_first_end():
+        if not self._is_first_end():
+            return
+        if response.error is None:
             self._end(response, None, {})
+            return
+        kind, text = response.error
+        with internal_errors("recording an answer that is an error"):
+            self._fail_span(kind, text)
+        self._end(response, kind, {semconv.ERROR_TYPE: kind})
 
     def fail(self, error: BaseException, response: Response | None = None) -> None:
         """Ends the recording with the error that the app sees, and what came before it."""
@@ -178,11 +185,14 @@ class Recording:
             status = getattr(error, "status_code", None) or getattr(error, "code", None)
             if isinstance(status, int):
                 more[semconv.HTTP_STATUS_CODE] = status
-            # Providers quote the request in their messages, so the text is masked like content.
-            message = mask_clip(str(error), ERROR_MESSAGE_MAX_CHARS) if self._recorder.wants_content else None
-            self._span.set_status(StatusCode.ERROR, message)
-            self._recorder.instruments.emit_exception(kind, message, _labels(self.request, None, kind), self.context())
+            self._fail_span(kind, str(error))
         self._end(response or Response(), kind, more)
+
+    def _fail_span(self, kind: str, text: str) -> None:
+        # Providers quote the request in their messages, so the text is masked like content.
+        message = mask_clip(text, ERROR_MESSAGE_MAX_CHARS) if self._recorder.wants_content else None
+        self._span.set_status(StatusCode.ERROR, message)
+        self._recorder.instruments.emit_exception(kind, message, _labels(self.request, None, kind), self.context())
 
     def _end(self, response: Response, error: str | None, more: dict[str, Any]) -> None:
         duration_s = time.perf_counter() - self._started_s
@@ -244,6 +254,8 @@ class Recording:
 
     def _cost(self, response: Response, duration_s: float) -> dict[str, Any]:
         """The attributes that tell the price: of all tokens or, where one is unknown, of none."""
+        if response.cost_usd is not None:
+            return {semconv.USAGE_COST: response.cost_usd, semconv.COST_SOURCE: "provider"}
         usage = response.usage
         if usage.input_tokens is None and usage.output_tokens is None:
             return {}
@@ -297,7 +309,7 @@ def _who(settings: Settings, request: Request) -> dict[str, Any]:
     if tracked is None:
         return {semconv.CONVERSATION_ID: request.conversation_id} if request.conversation_id else {}
     known = {
-        semconv.USER_ID: _user_id(tracked.user, settings),
+        semconv.USER_ID: tracked.user if tracked.user_is_pseudonym else _user_id(tracked.user, settings),
         semconv.CONVERSATION_ID: tracked.conversation or request.conversation_id,
         semconv.SESSION_ID: tracked.session,
         semconv.VIGILO_OPERATION: tracked.operation,

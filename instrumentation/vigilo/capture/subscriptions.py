@@ -46,7 +46,7 @@ class Subscriptions:
             return own
         if self._everyone is not None:
             return self._everyone
-        if context.current() is not None:
+        if (tracked := context.current()) is not None and tracked.captures:
             from vigilo.capture.recorder import default_recorder
 
             return default_recorder()

@@ -29,6 +29,13 @@ def user_pseudonym(user_id: str, key: bytes) -> str:
     return f"u_{digest.hex()[:_PSEUDONYM_HEX_DIGITS]}"
 
 
+def client_pseudonym(address: str, user_agent: str, key: bytes) -> str:
+    """``anon-`` and 24 hex digits of HMAC-SHA256 for a client that nobody named: the same for the same two strings."""
+    told = f"client\0{address}\0{user_agent}"  # no user id begins like this, so the two kinds never meet
+    digest = hmac.digest(key, told.encode("utf-8", "surrogatepass"), "sha256")
+    return f"anon-{digest.hex()[:_PSEUDONYM_HEX_DIGITS]}"
+
+
 @cache
 def load_key(home: Path) -> bytes:
     """The key in ``home/user_id.key``, made on first use and readable by its owner only.

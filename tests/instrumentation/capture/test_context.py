@@ -1,13 +1,8 @@
 """Who calls and what for, from ``track`` to the span."""
 
-import asyncio
-import threading
-
 import openai
-import pytest
 
 import vigilo
-from vigilo.capture.context import current
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -41,68 +36,6 @@ def test_plain_user_ids_are_a_setting(telemetry, server, monkeypatch):
     with openai.OpenAI() as client, vigilo.track(user="ada"):
         vigilo.wrap(client, **telemetry.providers).chat.completions.create(**CHAT)
     assert telemetry.span().attributes["user.id"] == "ada"
-
-
-def test_blocks_nest_and_end():
-    assert current() is None
-    with vigilo.track(user="ada", operation="outer", tags={"a": "1"}):
-        with vigilo.track(operation="inner", tags={"b": "2"}):
-            inner = current()
-        assert current().operation == "outer"
-    assert current() is None
-    assert (inner.user, inner.operation, inner.tags) == ("ada", "inner", {"a": "1", "b": "2"})
-
-
-def test_one_block_may_be_entered_again_inside_itself():
-    block = vigilo.track(user="ada")
-    with block, block:
-        assert current().user == "ada"
-    assert current() is None
-
-
-def test_a_decorated_function_is_a_block():
-    @vigilo.track(user="ada")
-    def called():
-        return current().user
-
-    assert called() == "ada"
-    assert current() is None
-
-
-async def test_decorated_coroutines_do_not_mix():
-    @vigilo.track(operation="shared")
-    async def called(user):
-        with vigilo.track(user=user):
-            await asyncio.sleep(0.01)
-            return current().user, current().operation
-
-    assert await asyncio.gather(called("a"), called("b")) == [("a", "shared"), ("b", "shared")]
-    assert current() is None
-
-
-async def test_an_async_block_reaches_the_tasks_started_in_it():
-    async def user():
-        return current().user
-
-    async with vigilo.track(user="ada"):
-        assert await asyncio.create_task(user()) == "ada"
-
-
-def test_a_block_belongs_to_its_thread():
-    seen = []
-    with vigilo.track(user="ada"):
-        thread = threading.Thread(target=lambda: seen.append(current()))
-        thread.start()
-        thread.join()
-    assert seen == [None]
-
-
-def test_a_generator_cannot_be_decorated():
-    with pytest.raises(TypeError, match=r"use `with vigilo.track\(...\)` inside it"):
-
-        @vigilo.track(user="ada")
-        def chunks():
-            yield 1
 
 
 def test_calls_are_seen_inside_a_block_without_any_instrumentor(server, tmp_path):

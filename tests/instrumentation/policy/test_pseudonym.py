@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from vigilo.policy.pseudonym import KEY_BYTES, load_key, user_pseudonym
+from vigilo.policy.pseudonym import KEY_BYTES, client_pseudonym, load_key, user_pseudonym
 
 
 def test_a_pseudonym_is_keyed():
@@ -72,3 +72,18 @@ def test_without_a_place_for_the_key_the_process_has_one_of_its_own(tmp_path, ca
     with caplog.at_level(logging.WARNING, "vigilo"):
         assert load_key(tmp_path / "file") == load_key(tmp_path / "file")
     assert len(caplog.records) == 1
+
+
+def test_a_clients_pseudonym_is_keyed_and_tells_both_its_parts():
+    one, other = b"a" * KEY_BYTES, b"b" * KEY_BYTES
+    known = client_pseudonym("192.0.2.1", "Firefox", one)
+    assert known == client_pseudonym("192.0.2.1", "Firefox", one)
+    assert known.startswith("anon-")
+    assert len(known) == len("anon-") + 24
+    others = [
+        client_pseudonym("192.0.2.1", "Firefox", other),
+        client_pseudonym("192.0.2.2", "Firefox", one),
+        client_pseudonym("192.0.2.1", "Chrome", one),
+        client_pseudonym("192.0.2.1F", "irefox", one),
+    ]
+    assert len({known, *others}) == 5
