@@ -209,13 +209,15 @@ class ChatFold:
                 said = fields(delta)
                 if text := said.get("content"):
                     self._chars += len(text)
+                elif calls := said.get("tool_calls"):
+                    self._chars += _chars_of(calls)
                 if self._content:
                     self._add_delta(told.get("index") or 0, said)
         return False
 
     @property
     def chars(self) -> int:
-        """Characters of text so far."""
+        """Characters of text and of calls of tools so far."""
         return self._chars
 
     def _add_delta(self, index: int, delta: Mapping[str, Any]) -> None:
@@ -246,6 +248,11 @@ class ChatFold:
             service_tier=self._service_tier,
             attributes=attributes,
         )
+
+
+def _chars_of(calls: Any) -> int:
+    functions = [read(call, "function") for call in calls]
+    return sum(len(read(f, "name") or "") + len(read(f, "arguments") or "") for f in functions)
 
 
 class _CallPieces:
