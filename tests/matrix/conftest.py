@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SDKS = ("openai", "anthropic", "google-genai")
 
 
-class Absent(Exception):
+class NotInThisSdkError(Exception):
     """The installed SDK has no such method, or the method no such parameter."""
 
 
@@ -75,17 +75,17 @@ class Bench:
         """The method that a cell calls.
 
         Raises:
-            Absent: this SDK has not got it.
+            NotInThisSdkError: as it says.
         """
         found = self._clients[cell.client][cell.is_async]
         if cell.copied:
             found = found.with_options(max_retries=1)
         for name in cell.method.split("."):
             if not hasattr(found, name):
-                raise Absent(cell.method)
+                raise NotInThisSdkError(cell.method)
             found = getattr(found, name)
         if missing := set(cell.arguments) - set(parameters(found)):
-            raise Absent(f"{cell.method}({', '.join(missing)})")
+            raise NotInThisSdkError(f"{cell.method}({', '.join(missing)})")
         return found
 
     def reply(self, times: int = 1, **fields: Any) -> None:
@@ -106,7 +106,7 @@ class Bench:
         cells[column] = "failed"
         try:
             yield
-        except Absent:
+        except NotInThisSdkError:
             cells[column] = "absent"
             return
         cells[column] = "passed"
