@@ -78,14 +78,18 @@ def _batch(name: str, model: str, state: str, answers: list[Json] | None) -> Jso
 
 
 def create_job(call: Call) -> Answer:
-    """``POST /batchPredictionJobs``, on Vertex AI."""
-    return whole(_job(f"batchPredictionJobs/{call.number:06}", call.body["model"], "JOB_STATE_PENDING"))
+    """``POST .../batchPredictionJobs``, on Vertex AI."""
+    return whole(_job(f"{_place(call)}/{call.number}", call.body["model"], "JOB_STATE_PENDING"))
 
 
 def get_job(call: Call) -> Answer:
-    """``GET /batchPredictionJobs/ID``: the answers lie in a bucket, so a job tells no tokens."""
-    name = "batchPredictionJobs/" + call.path.partition("?")[0].rpartition("/")[2]
-    return whole(_job(name, "publishers/google/models/gemini-2.5-flash", "JOB_STATE_SUCCEEDED"))
+    """``GET .../batchPredictionJobs/ID``: the answers lie in a bucket, so a job tells no tokens."""
+    return whole(_job(_place(call), "publishers/google/models/gemini-2.5-flash", "JOB_STATE_SUCCEEDED"))
+
+
+def _place(call: Call) -> str:
+    """``/v1beta1/projects/p/locations/l/batchPredictionJobs`` -> ``projects/p/locations/l/batchPredictionJobs``."""
+    return call.path.partition("?")[0].lstrip("/").partition("/")[2]
 
 
 def _job(name: str, model: Any, state: str) -> Json:
