@@ -17,6 +17,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,8 @@ _SWITCHES = (_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")
 """OpenTelemetry's own, as ``opentelemetry.instrumentation.utils`` reads them, which takes longer."""
 _MARKS = frozenset((*_INVOCATIONS.values(), _LANGCHAIN_MARK, *_SWITCHES))
 
+below: ContextVar[str | None] = ContextVar("vigilo-neighbour-below", default=None)
+"""The package whose wrapper lies below vigilo's hook, not above it."""
 _warned: set[str] = set()
 
 
@@ -135,7 +138,7 @@ def in_charge(operation: str) -> bool:
     """
     found: str | None = None
     if not sys.modules.keys().isdisjoint(_WRAPPING_MODULES):
-        found = _wrapper(sys._getframe())
+        found = below.get() or _wrapper(sys._getframe())
     context = get_current()
     if found is None and not _MARKS.isdisjoint(context):
         found = _by_context(context, operation, sys._getframe())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from vigilo.capture.call import Response
+from vigilo.capture.first_comers import wrap_first_comers
 from vigilo.capture.hook import (
     Hook,
     count_attempt,
@@ -60,13 +61,14 @@ class StainlessHook(Hook):
         self._raw = RawResponses(sdk)
 
     def patch(self, module: ModuleType, patches: Patches) -> None:
-        patches.put(module.SyncAPIClient, "request", self._sync_request)
-        patches.put(module.AsyncAPIClient, "request", self._async_request)
         patches.put(module.BaseClient, "_build_request", _counted)
         patches.put(module.BaseClient, "_should_retry", _noting_refusal)
         patches.put(module.BaseClient, "_calculate_retry_timeout", _noting_failure)
-        for client in (module.SyncAPIClient, module.AsyncAPIClient):
+        clients = ((module.SyncAPIClient, self._sync_request), (module.AsyncAPIClient, self._async_request))
+        for client, request in clients:
+            patches.put(client, "request", request)
             patches.put(client, "_process_response", _with_headers)
+            wrap_first_comers(client, "request", request, patches)
         self._raw.patch(patches)
         if "_tracer" in module.BaseClient.__dict__:
             patches.put(module.BaseClient, "_tracer", _unless_recorded)
