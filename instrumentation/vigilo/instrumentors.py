@@ -63,4 +63,29 @@ class GoogleInstrumentor(_SdkInstrumentor):
     sdk_name = "google"
 
 
-INSTRUMENTORS = (OpenAIInstrumentor, AnthropicInstrumentor, GoogleInstrumentor)
+class GroqInstrumentor(_SdkInstrumentor):
+    """Sees the calls of ``groq``."""
+
+    sdk_name = "groq"
+
+
+class TogetherInstrumentor(_SdkInstrumentor):
+    """Sees the calls of ``together``."""
+
+    sdk_name = "together"
+
+
+class CerebrasInstrumentor(_SdkInstrumentor):
+    """Sees the calls of ``cerebras-cloud-sdk``."""
+
+    sdk_name = "cerebras"
+
+
+INSTRUMENTORS = (
+    OpenAIInstrumentor,
+    AnthropicInstrumentor,
+    GoogleInstrumentor,
+    GroqInstrumentor,
+    TogetherInstrumentor,
+    CerebrasInstrumentor,
+)

@@ -106,7 +106,7 @@ VIGILO_TAGS: Final = "vigilo.tags"  # string[]: `key=value`
 
 # Price. The name of the cost is the one that OpenLIT and Langfuse read.
 USAGE_COST: Final = "gen_ai.usage.cost"  # double, USD; absent when unpriced, never 0 for an unknown model
-COST_SOURCE: Final = "vigilo.cost.source"  # string: genai-prices
+COST_SOURCE: Final = "vigilo.cost.source"  # string: genai-prices, or provider where the answer told its price
 COST_SNAPSHOT: Final = "vigilo.cost.snapshot"  # string: version of the price table
 COST_UNPRICED: Final = "vigilo.cost.unpriced"  # boolean, when the model has tokens but no known price
 

@@ -63,8 +63,9 @@ class Response:
 
     ``usage_estimated``: the counts are vigilo's own estimate, since the provider gave none. ``billed``: the same tokens
     as the provider bills them, with the model of each part, where several inferences make one answer (a batch, an
-    advisor, a compaction); empty where ``usage`` is one inference of ``model``. ``attributes``: further span attributes
-    by name.
+    advisor, a compaction); empty where ``usage`` is one inference of ``model``. ``cost_usd``: what the provider itself
+    says that the call cost. ``error``: kind and message of an error that came as if it were an answer.
+    ``attributes``: further span attributes by name.
     """
 
     id: str | None = None
@@ -75,4 +76,6 @@ class Response:
     service_tier: str | None = None
     usage_estimated: bool = False
     billed: tuple[tuple[str | None, Usage], ...] = ()
+    cost_usd: float | None = None
+    error: tuple[str, str] | None = None
     attributes: dict[str, Any] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vigilo.capture.google import GoogleHook
 from vigilo.capture.google_interactions import GoogleInteractionsHook
 from vigilo.capture.google_interactions_stainless import GoogleStainlessInteractionsHook
-from vigilo.capture.parse import anthropic, openai
+from vigilo.capture.parse import anthropic, compatible, openai
 from vigilo.capture.realtime import RealtimeHook
 from vigilo.capture.stainless import StainlessHook
 from vigilo.errors import VigiloError
@@ -35,6 +35,11 @@ SDKS: dict[str, Sdk] = {
     "openai": Sdk("openai >= 1.66, < 4", (OPENAI_HOOK, *REALTIME_HOOKS)),
     "anthropic": Sdk("anthropic >= 0.51, < 3", (ANTHROPIC_HOOK,)),
     "google": Sdk("google-genai >= 1.32, < 4", GOOGLE_HOOKS),
+    "groq": Sdk("groq >= 0.13, < 2", (StainlessHook("groq", compatible.endpoint_of),)),
+    "together": Sdk("together >= 2, < 4", (StainlessHook("together", compatible.endpoint_of),)),
+    "cerebras": Sdk(
+        "cerebras-cloud-sdk >= 1.16, < 2", (StainlessHook("cerebras.cloud.sdk", compatible.endpoint_of, "cerebras"),)
+    ),
 }
 
 

