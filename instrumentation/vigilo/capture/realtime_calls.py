@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 import weakref
-from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from vigilo.capture.hook import sending
 from vigilo.capture.parse.endpoint import read
-from vigilo.capture.parse.openai_realtime import ResponseFold, Session, failure
+from vigilo.capture.parse.openai_realtime import ResponseFold, Session
 from vigilo.capture.streams import StreamEnd
 from vigilo.errors import internal_errors
 
@@ -27,10 +26,6 @@ _HEAD = 200
 """Within so many bytes stands the type of an event that is mostly sound, and need not be taken apart."""
 _SOUND_CHUNK = {"type": "response.output_audio.delta"}
 _ACTIVE_ALREADY = "conversation_already_has_active_response"
-
-
-class ResponseError(Exception):
-    """A response that failed or was refused, as an event of the server's says."""
 
 
 class _Live:
@@ -165,10 +160,7 @@ class Calls:
         if live is None:
             return
         live.fold.add(event)
-        if (failed := failure(event["response"])) is not None:
-            live.end.fail(_error(*failed))
-        else:
-            live.end.end()
+        live.end.end()
 
     def _refused(self, error: Any) -> None:
         """An error says which event caused it only where the client gave that event an id."""
@@ -177,7 +169,8 @@ class Calls:
         for live in list(self._asked):
             if live.event_id == caused_by if caused_by else about_response:
                 self._asked.remove(live)
-                live.end.fail(_error(code or read(error, "type") or "error", read(error, "message") or ""))
+                live.fold.refuse(error)
+                live.end.end()
                 return
 
     def _transcribed(self, recorder: Recorder, event: Any) -> None:
@@ -242,13 +235,3 @@ def _client_event(event: Any) -> Any:
         return event
     # Marks of "not given" are dropped when the event is sent.
     return {name: value for name, value in event.items() if type(value).__name__ not in ("NotGiven", "Omit")}
-
-
-def _error(code: str, message: str) -> ResponseError:
-    return _error_class(code)(message)
-
-
-@lru_cache(maxsize=64)
-def _error_class(code: str) -> type[ResponseError]:
-    """A class with the name of the provider's code, since it is the class of an error that its span tells."""
-    return type(code, (ResponseError,), {"__module__": "builtins"})

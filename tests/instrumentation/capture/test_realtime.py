@@ -446,6 +446,22 @@ def test_the_conversation_is_told_and_the_span_is_where_it_was_asked_for(server,
     assert span.attributes["gen_ai.conversation.id"] == expected
 
 
+@GA
+async def test_azure_names_the_deployment(server, instrumented):
+    server.reply("Hello", usage=USAGE)
+    azure = {**options(server), "azure_endpoint": "http://127.0.0.1", "api_version": "2025-04-01-preview"}
+    del azure["base_url"]
+    async with (
+        openai.AsyncAzureOpenAI(**azure) as client,
+        client.realtime.connect(model="my-realtime") as connection,
+    ):
+        await connection.response.create()
+        await aread_until(connection)
+    told = instrumented.span().attributes
+    assert (told["gen_ai.provider.name"], told["gen_ai.request.model"]) == ("azure.ai.openai", "my-realtime")
+    assert told["gen_ai.usage.input_tokens"] == 100
+
+
 def test_nobody_watches_a_client_that_is_not_wrapped(server, telemetry, api):
     with openai.OpenAI(**options(server)) as other:
         vigilo.wrap(other, **telemetry.providers)

@@ -7,6 +7,7 @@ beta, which names some events and fields differently. The sound itself is left o
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vigilo import semconv
@@ -199,6 +200,7 @@ def response(body: Any, content: bool, model: str | None = None) -> Response:
         finish_reasons=(reason,) if reason else (),
         usage=usage(read(body, "usage")),
         output=(answer("assistant", parts, reason),) if parts else (),
+        error=failure(body),
     )
 
 
@@ -226,6 +228,7 @@ class ResponseFold:
         self._content = content
         self._session = session
         self._response: Any = None
+        self._refused: tuple[str, str] | None = None
         self._texts: list[str] = []
 
     def add(self, event: Json) -> None:
@@ -236,16 +239,16 @@ class ResponseFold:
         elif kind in ("response.created", "response.done"):
             self._response = event.get("response")
 
+    def refuse(self, error: Any) -> None:
+        """Notes the error that came instead of the response."""
+        self._refused = (read(error, "code") or read(error, "type") or "error", read(error, "message") or "")
+
     def response(self) -> Response:
         known = response(self._response, self._content, self._session.model)
+        if self._refused is not None:
+            return replace(known, error=self._refused)
         if known.output or not self._texts:
             return known
         text = text_part("".join(self._texts))
         reason = known.finish_reasons[0] if known.finish_reasons else None
-        return Response(
-            id=known.id,
-            model=known.model,
-            finish_reasons=known.finish_reasons,
-            usage=known.usage,
-            output=(answer("assistant", [text], reason),),
-        )
+        return replace(known, output=(answer("assistant", [text], reason),))

@@ -146,8 +146,17 @@ def response(body: Any, content: bool) -> Response:
         usage=usage(read(body, "usage")),
         output=(answer("assistant", _output_parts(items), reason),) if content and items else (),
         service_tier=tier,
+        error=_failure(body),
         attributes={semconv.OPENAI_RESPONSE_SERVICE_TIER: tier} if tier else {},
     )
+
+
+def _failure(body: Any) -> tuple[str, str] | None:
+    """Code and message of a response that failed: it comes as an answer, not as an error."""
+    if read(body, "status") != "failed":
+        return None
+    error = read(body, "error")
+    return read(error, "code") or "failed", read(error, "message") or "the response failed"
 
 
 def _finish_reason(body: Any, items: Any) -> str | None:

@@ -355,6 +355,13 @@ def test_a_background_response_that_is_fetched():
     assert fetched.response(body, True).finish_reasons == ("stop",)
 
 
+def test_a_response_that_failed_tells_why():
+    error = {"code": "server_error", "message": "Try again"}
+    failed = endpoint("/responses").response(background(id="resp_failed", status="failed", error=error), True)
+    assert (failed.error, failed.finish_reasons) == (("server_error", "Try again"), ("error",))
+    assert endpoint("/responses").response(background(id="resp_fine"), True).error is None
+
+
 def test_a_compaction():
     compact = endpoint("/responses/compact")
     body = {"model": "gpt-5", "input": "Hi", "previous_response_id": "resp_0"}

@@ -92,6 +92,13 @@ def test_a_failure_tells_its_code():
     assert failure({**failed, "status_details": {"error": {"type": "server_error"}}})[0] == "server_error"
     assert failure({"status": "failed"})[0] == "failed"
     assert failure(DONE) is None
+    assert response(failed, True).error == ("rate_limit_exceeded", "Slow down")
+
+
+def test_an_error_may_come_instead_of_a_response():
+    fold = ResponseFold(True, Session())
+    fold.refuse({"type": "invalid_request_error", "message": "No"})
+    assert fold.response().error == ("invalid_request_error", "No")
 
 
 @pytest.mark.parametrize("kind", ["response.output_audio_transcript.delta", "response.audio_transcript.delta"])
