@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
@@ -13,7 +14,15 @@ from vigilo.capture.sdks import SDKS
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from opentelemetry.instrumentation.dependencies import DependencyConflict
+
 _log = logging.getLogger(__name__)
+
+
+@cache
+def _warn_of_version(found: str, supported: str) -> None:
+    """Warns once in a process."""
+    _log.warning("vigilo: %s is installed but %s is supported: trying", found, supported)
 
 
 class _SdkInstrumentor(BaseInstrumentor):
@@ -24,12 +33,17 @@ class _SdkInstrumentor(BaseInstrumentor):
     def instrumentation_dependencies(self) -> Collection[str]:
         return (SDKS[self.sdk_name].requirement,)
 
+    def _check_dependency_conflicts(self) -> DependencyConflict | None:
+        """Only an absent SDK is a conflict: OpenTelemetry leaves an instrumentor with one out, and says nothing."""
+        conflict = super()._check_dependency_conflicts()
+        return conflict if conflict is not None and conflict.found is None else None
+
     def _instrument(self, **kwargs: Any) -> None:
-        if conflict := self._check_dependency_conflicts():
+        if (conflict := super()._check_dependency_conflicts()) is not None:
             if conflict.found is None:
                 _log.debug("vigilo: %s is not installed, so it is not instrumented", conflict.required)
             else:
-                _log.warning("vigilo: %s is installed but %s is supported: trying", conflict.found, conflict.required)
+                _warn_of_version(conflict.found, str(conflict.required))
         recorder = Recorder(
             tracer_provider=kwargs.get("tracer_provider"),
             meter_provider=kwargs.get("meter_provider"),
