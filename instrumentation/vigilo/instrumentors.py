@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
-from vigilo.capture.recorder import Recorder
 from vigilo.capture.sdks import SDKS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from opentelemetry.instrumentation.dependencies import DependencyConflict
+
+    from vigilo.capture.recorder import Recorder
 
 _log = logging.getLogger(__name__)
 
@@ -44,19 +45,17 @@ class _SdkInstrumentor(BaseInstrumentor):
                 _log.debug("vigilo: %s is not installed, so it is not instrumented", conflict.required)
             else:
                 _warn_of_version(conflict.found, str(conflict.required))
-        recorder = Recorder(
-            tracer_provider=kwargs.get("tracer_provider"),
-            meter_provider=kwargs.get("meter_provider"),
-            logger_provider=kwargs.get("logger_provider"),
-        )
-        for hook in SDKS[self.sdk_name].hooks:
-            hook.subscriptions.subscribe(recorder)
-            hook.hold("instrumentor")
+        providers = {name: kwargs.get(name) for name in ("tracer_provider", "meter_provider", "logger_provider")}
+        SDKS[self.sdk_name].hold("instrumentor", partial(_recorder, providers))
 
     def _uninstrument(self, **_: Any) -> None:
-        for hook in SDKS[self.sdk_name].hooks:
-            hook.subscriptions.subscribe(None)
-            hook.release("instrumentor")
+        SDKS[self.sdk_name].release("instrumentor")
+
+
+def _recorder(providers: dict[str, Any]) -> Recorder:
+    from vigilo.capture.recorder import Recorder
+
+    return Recorder(**providers)
 
 
 class OpenAIInstrumentor(_SdkInstrumentor):

@@ -1,44 +1,137 @@
-"""The SDKs whose calls are captured, and how capture is turned on for all of them or for one client."""
+"""The SDKs whose calls are captured, and how capture is turned on for all of them or for one client.
+
+What sees and reads an SDK's calls is loaded when the app has imported the SDK: until then there is nothing to see.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from vigilo.capture.google import GoogleHook
-from vigilo.capture.google_interactions import GoogleInteractionsHook
-from vigilo.capture.google_interactions_stainless import GoogleStainlessInteractionsHook
-from vigilo.capture.parse import anthropic, compatible, openai
-from vigilo.capture.realtime import RealtimeHook
-from vigilo.capture.stainless import StainlessHook
-from vigilo.errors import VigiloError
+from vigilo.errors import VigiloError, internal_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vigilo.capture.hook import Hook
     from vigilo.capture.recorder import Recorder
 
 
-@dataclass(frozen=True, slots=True)
 class Sdk:
-    """One SDK: its distribution with the versions that are supported, and its hooks: one for each transport it has."""
+    """One SDK. Its hooks are loaded once it is imported and somebody holds it.
 
-    requirement: str
-    hooks: tuple[Hook, ...]
+    Args:
+        package: what the app imports.
+        requirement: its distribution with the versions that are supported.
+        load_hooks: gives its hooks, one for each transport it has.
+    """
+
+    def __init__(self, package: str, requirement: str, load_hooks: Callable[[], tuple[Hook, ...]]) -> None:
+        self.package = package
+        self.requirement = requirement
+        self._load_hooks = load_hooks
+        self._holders: dict[str, Callable[[], Recorder] | None] = {}
+        self._waiting = False
+
+    @cached_property
+    def hooks(self) -> tuple[Hook, ...]:
+        return self._load_hooks()
+
+    @property
+    def is_imported(self) -> bool:
+        return self.package in sys.modules
+
+    def hold(self, holder: str, make_recorder: Callable[[], Recorder] | None = None) -> None:
+        """Hooks the SDK, now or when it is imported, until every holder has let go.
+
+        Args:
+            holder: who wants it; holding it again changes nothing.
+            make_recorder: makes what sees the calls of every client; without it only those of single clients, and of
+                ``track`` blocks, are seen.
+        """
+        if holder in self._holders:
+            return
+        self._holders[holder] = make_recorder
+        if self._waiting:
+            return
+        if self.is_imported:
+            self._hook(holder)
+            return
+        from wrapt import register_post_import_hook
+
+        self._waiting = True
+        register_post_import_hook(self._imported, self.package)
+
+    def release(self, holder: str) -> None:
+        """Lets go; the last holder's release takes the hooks out."""
+        if holder not in self._holders:
+            return
+        sees_everyone = self._holders.pop(holder) is not None
+        if self._waiting or not self.is_imported:
+            return
+        for hook in self.hooks:
+            if sees_everyone:
+                hook.subscriptions.subscribe(None)
+            hook.release(holder)
+
+    def _imported(self, _: object) -> None:
+        self._waiting = False
+        for holder in list(self._holders):
+            self._hook(holder)
+
+    def _hook(self, holder: str) -> None:
+        with internal_errors(f"hooking {self.package}"):
+            make_recorder = self._holders[holder]
+            recorder = None if make_recorder is None else make_recorder()
+            for hook in self.hooks:
+                if recorder is not None:
+                    hook.subscriptions.subscribe(recorder)
+                hook.hold(holder)
 
 
-OPENAI_HOOK = StainlessHook("openai", openai.endpoint_of)
-REALTIME_HOOKS = tuple(RealtimeHook(OPENAI_HOOK, f"openai.resources.{api}realtime.realtime") for api in ("", "beta."))
-ANTHROPIC_HOOK = StainlessHook("anthropic", anthropic.endpoint_of)
-GOOGLE_HOOKS = (GoogleHook(), GoogleInteractionsHook(), GoogleStainlessInteractionsHook())
+def _openai() -> tuple[Hook, ...]:
+    from vigilo.capture.parse.openai import endpoint_of
+    from vigilo.capture.realtime import RealtimeHook
+    from vigilo.capture.stainless import StainlessHook
+
+    http = StainlessHook("openai", endpoint_of)
+    return (http, *(RealtimeHook(http, f"openai.resources.{api}realtime.realtime") for api in ("", "beta.")))
+
+
+def _anthropic() -> tuple[Hook, ...]:
+    from vigilo.capture.parse.anthropic import endpoint_of
+    from vigilo.capture.stainless import StainlessHook
+
+    return (StainlessHook("anthropic", endpoint_of),)
+
+
+def _google() -> tuple[Hook, ...]:
+    from vigilo.capture.google import GoogleHook
+    from vigilo.capture.google_interactions import GoogleInteractionsHook
+    from vigilo.capture.google_interactions_stainless import GoogleStainlessInteractionsHook
+from vigilo.capture.google_live import GoogleLiveHook
+
+    return (GoogleHook(), GoogleInteractionsHook(), GoogleStainlessInteractionsHook())
+
+
+def _compatible(package: str, provider: str) -> tuple[Hook, ...]:
+    from vigilo.capture.parse.compatible import endpoint_of
+    from vigilo.capture.stainless import StainlessHook
+
+    return (StainlessHook(package, endpoint_of, provider),)
+
 
 SDKS: dict[str, Sdk] = {
-    "openai": Sdk("openai >= 1.66, < 4", (OPENAI_HOOK, *REALTIME_HOOKS)),
-    "anthropic": Sdk("anthropic >= 0.51, < 3", (ANTHROPIC_HOOK,)),
-    "google": Sdk("google-genai >= 1.32, < 4", GOOGLE_HOOKS),
-    "groq": Sdk("groq >= 0.13, < 2", (StainlessHook("groq", compatible.endpoint_of),)),
-    "together": Sdk("together >= 2, < 4", (StainlessHook("together", compatible.endpoint_of),)),
+    "openai": Sdk("openai", "openai >= 1.66, < 4", _openai),
+    "anthropic": Sdk("anthropic", "anthropic >= 0.51, < 3", _anthropic),
+    "google": Sdk("google.genai", "google-genai >= 1.32, < 4", _google),
+    "groq": Sdk("groq", "groq >= 0.13, < 2", lambda: _compatible("groq", "groq")),
+    "together": Sdk("together", "together >= 2, < 4", lambda: _compatible("together", "together")),
     "cerebras": Sdk(
-        "cerebras-cloud-sdk >= 1.16, < 2", (StainlessHook("cerebras.cloud.sdk", compatible.endpoint_of, "cerebras"),)
+        "cerebras.cloud.sdk",
+        "cerebras-cloud-sdk >= 1.16, < 2",
+        lambda: _compatible("cerebras.cloud.sdk", "cerebras"),
     ),
 }
 
@@ -46,8 +139,7 @@ SDKS: dict[str, Sdk] = {
 def install_all() -> None:
     """Makes ``track`` blocks see calls without any instrumentor. Cheap to repeat; imports no SDK."""
     for sdk in SDKS.values():
-        for hook in sdk.hooks:
-            hook.hold("track")
+        sdk.hold("track")
 
 
 def wrap_client(client: Any, recorder: Recorder) -> None:
@@ -56,9 +148,10 @@ def wrap_client(client: Any, recorder: Recorder) -> None:
     Raises:
         VigiloError: it is no client of a supported SDK.
     """
-    for hook, key in _hooks_of(client, "wrap"):
+    sdk, keys = _sdk_of(client, "wrap")
+    for hook, key in keys:
         hook.subscriptions.subscribe_client(key, recorder)
-        hook.hold("wrap")
+    sdk.hold("wrap")
 
 
 def unwrap_client(client: Any) -> None:
@@ -67,18 +160,20 @@ def unwrap_client(client: Any) -> None:
     Raises:
         VigiloError: it is no client of a supported SDK.
     """
-    for hook, key in _hooks_of(client, "unwrap"):
+    sdk, keys = _sdk_of(client, "unwrap")
+    for hook, key in keys:
         hook.subscriptions.unsubscribe_client(key)
-        if not hook.subscriptions.has_clients:
-            hook.release("wrap")
+    if not any(hook.subscriptions.has_clients for hook in sdk.hooks):
+        sdk.release("wrap")
 
 
-def _hooks_of(client: Any, doing: str) -> list[tuple[Hook, object]]:
-    """The hooks that see the calls of a client, each with what it knows the client by."""
-    found = [(hook, key) for sdk in SDKS.values() for hook in sdk.hooks if (key := hook.key_of(client)) is not None]
-    if not found:
-        raise VigiloError(
-            f"cannot {doing} {type(client).__module__}.{type(client).__qualname__}: expected a client of "
-            f"{', '.join(SDKS)}, such as openai.OpenAI() or google.genai.Client()"
-        )
-    return found
+def _sdk_of(client: Any, doing: str) -> tuple[Sdk, list[tuple[Hook, object]]]:
+    """The SDK of a client, and its hooks, each with what it knows the client by."""
+    for sdk in SDKS.values():
+        hooks = sdk.hooks if sdk.is_imported else ()
+        if keys := [(hook, key) for hook in hooks if (key := hook.key_of(client)) is not None]:
+            return sdk, keys
+    raise VigiloError(
+        f"cannot {doing} {type(client).__module__}.{type(client).__qualname__}: expected a client of "
+        f"{', '.join(SDKS)}, such as openai.OpenAI() or google.genai.Client()"
+    )
