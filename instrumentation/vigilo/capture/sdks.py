@@ -110,7 +110,6 @@ def _google() -> tuple[Hook, ...]:
     from vigilo.capture.google import GoogleHook
     from vigilo.capture.google_interactions import GoogleInteractionsHook
     from vigilo.capture.google_interactions_stainless import GoogleStainlessInteractionsHook
-from vigilo.capture.google_live import GoogleLiveHook
 
     return (GoogleHook(), GoogleInteractionsHook(), GoogleStainlessInteractionsHook())
 
