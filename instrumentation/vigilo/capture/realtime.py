@@ -1,4 +1,4 @@
-"""The hook of OpenAI's realtime connections: one call for each response that is made in a session.
+"""The hook of OpenAI's websockets, for realtime sessions and for responses: one call for each response on them.
 
 All events that come in pass ``recv_bytes`` of the connection (``recv``, iteration and event handlers end there), and
 all that go out ``send`` or ``send_raw``; managers of newer SDKs take events before the connection stands.
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from vigilo.capture.hook import Hook
+from vigilo.capture.parse.openai_realtime import RealtimeSession
+from vigilo.capture.parse.openai_socket import ResponsesSession
 from vigilo.capture.providers import stainless_origin
 from vigilo.capture.realtime_calls import Calls
 from vigilo.errors import internal_errors
@@ -21,22 +23,27 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from vigilo.capture.patches import Patches
+    from vigilo.capture.realtime_calls import Session
 
-_in_send: ContextVar[bool] = ContextVar("vigilo-in-realtime-send", default=False)
+_in_send: ContextVar[bool] = ContextVar("vigilo-in-websocket-send", default=False)
 """Within ``send``, which passes ``send_raw`` in some versions."""
 
 
 class RealtimeHook(Hook):
-    """Sees the responses of ``client.realtime.connect()``.
+    """Sees the responses of ``client.realtime.connect()``, or of another resource that connects in the same way.
 
     Args:
         http: the hook of the SDK's HTTP calls: who watches a client watches its connections.
         module_name: the module of the resource; the beta has one of its own.
+        resource: the class of the resource.
+        session: reads the events of one connection; takes the model that its address names.
     """
 
-    def __init__(self, http: Hook, module_name: str) -> None:
+    def __init__(self, http: Hook, module_name: str, resource: str, session: Callable[[str | None], Session]) -> None:
         super().__init__()
         self.module_name = module_name
+        self._resource = resource
+        self._session = session
         self.subscriptions = http.subscriptions
         self._http = http
         self._calls: WeakKeyDictionary[Any, Calls] = WeakKeyDictionary()
@@ -46,10 +53,12 @@ class RealtimeHook(Hook):
         return self._http.key_of(client)
 
     def patch(self, module: ModuleType, patches: Patches) -> None:
+        if not hasattr(module, f"{self._resource}Connection"):
+            return  # an older SDK, where this resource does not connect
         for prefix in ("", "Async"):
             is_async = bool(prefix)
             resource, manager, connection = (
-                getattr(module, f"{prefix}Realtime{what}") for what in ("", "ConnectionManager", "Connection")
+                getattr(module, f"{prefix}{self._resource}{what}") for what in ("", "ConnectionManager", "Connection")
             )
             patches.put(resource, "connect", self._connect)
             for name in ("__aenter__" if is_async else "__enter__", "enter"):
@@ -72,7 +81,7 @@ class RealtimeHook(Hook):
                 calls = Calls(
                     lambda: self.subscriptions.recorder(key),
                     stainless_origin(client, "openai"),
-                    model if isinstance(model, str) else None,
+                    self._session(model if isinstance(model, str) else None),
                 )
                 calls.await_connection(manager)
                 self._calls[manager] = calls
@@ -193,6 +202,15 @@ class RealtimeHook(Hook):
                 _in_send.reset(token)
 
         return send
+
+
+def realtime_hooks(http: Hook) -> tuple[Hook, ...]:
+    """The hooks of all websockets of the SDK whose HTTP calls ``http`` sees."""
+    return (
+        RealtimeHook(http, "openai.resources.realtime.realtime", "Realtime", RealtimeSession),
+        RealtimeHook(http, "openai.resources.beta.realtime.realtime", "Realtime", RealtimeSession),
+        RealtimeHook(http, "openai.resources.responses.responses", "Responses", ResponsesSession),
+    )
 
 
 def _only(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

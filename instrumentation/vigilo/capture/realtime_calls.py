@@ -1,23 +1,24 @@
-"""The responses that are being made on one realtime connection, each of them one call."""
+"""The responses that are being made on one websocket, each of them one call."""
 
 from __future__ import annotations
 
 import json
 import re
 import weakref
+from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vigilo.capture.hook import sending
 from vigilo.capture.parse.endpoint import read
-from vigilo.capture.parse.openai_realtime import ResponseFold, Session
 from vigilo.capture.streams import StreamEnd
 from vigilo.errors import internal_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vigilo.capture.parse.endpoint import Origin
+    from vigilo.capture.call import Request, Response
+    from vigilo.capture.parse.endpoint import Fold, Origin
     from vigilo.capture.recorder import Recorder, Recording
 
 _SOUND = re.compile(rb'"type"\s*:\s*"response\.(?:output_)?audio\.delta"')
@@ -25,33 +26,78 @@ _RESPONSE_ID = re.compile(rb'"response_id"\s*:\s*"([^"\\]+)"')
 _HEAD = 200
 """Within so many bytes stands the type of an event that is mostly sound, and need not be taken apart."""
 _SOUND_CHUNK = {"type": "response.output_audio.delta"}
-_ACTIVE_ALREADY = "conversation_already_has_active_response"
+
+
+class Session(Protocol):
+    """How the events of one kind of connection are read."""
+
+    def sends(self, event: Any, content: bool) -> None:
+        """Notes an event of the client's."""
+
+    def receives(self, event: Any, content: bool) -> None:
+        """Notes an event of the server's."""
+
+    def request(self, origin: Origin, event: Any, content: bool) -> Request:
+        """The request of a ``response.create``; None for a response that the server began by itself."""
+        ...
+
+    def fold(self, content: bool) -> Fold:
+        """Starts putting a response together."""
+        ...
+
+    def tag(self, event: Any) -> Any:
+        """What a ``response.create`` and the response that is created for it have in common, if anything."""
+
+    def response_id(self, event: Any) -> str | None:
+        """The response that an event of the server's is about."""
+
+    def is_last(self, kind: str) -> bool:
+        """Whether an event of this kind ends its response."""
+        ...
+
+    def is_refusal(self, error: Any) -> bool:
+        """Whether an error that names no event is about the last response that was asked for."""
+        ...
+
+    def transcription(self, origin: Origin, event: Any, content: bool) -> tuple[Request, Response] | None:
+        """A call of another model that an event tells of."""
 
 
 class _Live:
-    """A response that was asked for or is being made."""
+    """A response that was asked for or is being made; the fold that it has around the response's own."""
 
-    __slots__ = ("end", "event_id", "fold", "metadata")
+    __slots__ = ("_error", "_fold", "add", "end", "event_id", "tag")
 
-    def __init__(self, recording: Recording, fold: ResponseFold, asked: Any) -> None:
-        self.fold = fold
-        self.end = StreamEnd(recording, fold)
-        self.event_id = read(asked, "event_id")
-        self.metadata = read(read(asked, "response"), "metadata") or None
+    def __init__(self, recording: Recording, fold: Fold, event_id: str | None, tag: Any) -> None:
+        self._fold = fold
+        self._error: tuple[str, str] | None = None
+        self.add = fold.add
+        self.end = StreamEnd(recording, self)
+        self.event_id = event_id
+        self.tag = tag
+
+    def refuse(self, error: Any) -> None:
+        """Ends it with the error that came instead of it."""
+        self._error = (read(error, "code") or read(error, "type") or "error", read(error, "message") or "")
+        self.end.end()
+
+    def response(self) -> Response:
+        told = self._fold.response()
+        return told if self._error is None else replace(told, error=self._error)
 
 
 class Calls:
     """Follows the events of one connection, in both directions.
 
     Responses are told apart by their id: several may be made at once. A ``response.create`` has none yet; it belongs
-    to the next response that is created with the same metadata.
+    to the next response that is created with the same tag.
     """
 
-    def __init__(self, recorder: Callable[[], Recorder | None], origin: Origin, model: str | None) -> None:
-        """``recorder``: who watches the client of the connection now; ``model``: the one its address names."""
+    def __init__(self, recorder: Callable[[], Recorder | None], origin: Origin, session: Session) -> None:
+        """``recorder``: who watches the client of the connection now."""
         self._recorder = recorder
         self._origin = origin
-        self._session = Session(model)
+        self._session = session
         self._asked: list[_Live] = []
         self._live: dict[str, _Live] = {}
         self._connected = False
@@ -105,7 +151,7 @@ class Calls:
     def _follow(self, recording: Recording, event: Any) -> _Live:
         recorder = self._recorder()
         content = recorder is not None and recorder.wants_content
-        return _Live(recording, ResponseFold(content, self._session), event)
+        return _Live(recording, self._session.fold(content), read(event, "event_id"), self._session.tag(event))
 
     def received(self, message: bytes | str) -> None:
         """Notes an event of the server's. Runs on the app's path, for each piece of sound too."""
@@ -120,58 +166,54 @@ class Calls:
     def _received(self, event: Any) -> None:
         kind = event.get("type") or ""
         if kind.startswith("response.") and kind.endswith(".delta"):
-            if (live := self._live.get(event.get("response_id"))) is not None:
+            if (live := self._live.get(self._session.response_id(event) or "")) is not None:
                 live.end.takes(event)
             return
         recorder = self._recorder()
         self._session.receives(event, recorder is not None and recorder.wants_content)
         if kind == "response.created":
             self._created(event)
-        elif kind == "response.done":
-            self._done(event)
+        elif self._session.is_last(kind):
+            if (live := self._live.pop(self._session.response_id(event) or "", None)) is not None:
+                live.add(event)
+                live.end.end()
         elif kind == "error":
-            self._refused(event.get("error"))
+            self._refused(event)
         elif kind == "input_audio_buffer.committed":
             self._committed_s[event["item_id"]] = perf_counter()
         elif recorder is not None:
             self._transcribed(recorder, event)
 
     def _created(self, event: Any) -> None:
-        response = event["response"]
-        live = self._asked_with(response.get("metadata") or None)
+        live = self._asked_with(self._session.tag(event))
         if live is None:
             recording = self.begin(None)
             if recording is None:
                 return
             live = self._follow(recording, None)
-        live.fold.add(event)
-        self._live[response["id"]] = live
+        live.add(event)
+        self._live[event["response"]["id"]] = live
 
-    def _asked_with(self, metadata: Any) -> _Live | None:
-        same = next((live for live in self._asked if live.metadata == metadata), None)
-        if same is None and metadata is None and self._asked:
-            same = self._asked[0]  # a server that does not repeat the metadata
+    def _asked_with(self, tag: Any) -> _Live | None:
+        same = next((live for live in self._asked if live.tag == tag), None)
+        if same is None and tag is None and self._asked:
+            same = self._asked[0]  # a server that does not repeat it
         if same is not None:
             self._asked.remove(same)
         return same
 
-    def _done(self, event: Any) -> None:
-        live = self._live.pop(event["response"].get("id"), None)
-        if live is None:
-            return
-        live.fold.add(event)
-        live.end.end()
-
-    def _refused(self, error: Any) -> None:
+    def _refused(self, event: Any) -> None:
         """An error says which event caused it only where the client gave that event an id."""
-        caused_by, code, parameter = (read(error, name) for name in ("event_id", "code", "param"))
-        about_response = code == _ACTIVE_ALREADY or str(parameter).partition(".")[0] == "response"
+        error = event.get("error") or event
+        caused_by = read(error, "event_id")
         for live in list(self._asked):
-            if live.event_id == caused_by if caused_by else about_response:
+            if live.event_id == caused_by if caused_by else self._session.is_refusal(error):
                 self._asked.remove(live)
-                live.fold.refuse(error)
-                live.end.end()
+                live.refuse(error)
                 return
+        made = self._live.pop(self._session.response_id(event) or "", None)
+        if made is not None:
+            made.refuse(error)
 
     def _transcribed(self, recorder: Recorder, event: Any) -> None:
         told = self._session.transcription(self._origin, event, recorder.wants_content)

@@ -92,11 +92,11 @@ class Sdk:
 
 def _openai() -> tuple[Hook, ...]:
     from vigilo.capture.parse.openai import endpoint_of
-    from vigilo.capture.realtime import RealtimeHook
+    from vigilo.capture.realtime import realtime_hooks
     from vigilo.capture.stainless import StainlessHook
 
     http = StainlessHook("openai", endpoint_of)
-    return (http, *(RealtimeHook(http, f"openai.resources.{api}realtime.realtime") for api in ("", "beta.")))
+    return (http, *realtime_hooks(http))
 
 
 def _anthropic() -> tuple[Hook, ...]:
@@ -110,8 +110,10 @@ def _google() -> tuple[Hook, ...]:
     from vigilo.capture.google import GoogleHook
     from vigilo.capture.google_interactions import GoogleInteractionsHook
     from vigilo.capture.google_interactions_stainless import GoogleStainlessInteractionsHook
+    from vigilo.capture.google_live import GoogleLiveHook
 
-    return (GoogleHook(), GoogleInteractionsHook(), GoogleStainlessInteractionsHook())
+    http = GoogleHook()
+    return (http, GoogleLiveHook(http), GoogleInteractionsHook(), GoogleStainlessInteractionsHook())
 
 
 def _compatible(package: str, provider: str) -> tuple[Hook, ...]:

@@ -1,4 +1,6 @@
-"""OpenAI's Realtime API on 127.0.0.1; needs the package ``websockets``, so nothing else here imports this module.
+"""OpenAI's websockets on 127.0.0.1, for realtime sessions and for responses.
+
+It needs the package ``websockets``, so nothing else here imports this module.
 
     with RealtimeServer() as server:
         client = openai.OpenAI(base_url=server.openai_url, websocket_base_url=server.websocket_url, api_key="any")
@@ -26,8 +28,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
 from vigilo.testing.completion import Completion, Prompt, complete
+from vigilo.testing.openai_responses import responses
 from vigilo.testing.openai_usage import realtime_usage
 from vigilo.testing.script import Reply, ReplyFields
+from vigilo.testing.wire import Call
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -63,7 +67,7 @@ class RealtimeServer:
         self._count = 0
 
     def __enter__(self) -> RealtimeServer:
-        self._server = serve(lambda socket: _Session(self, socket).run(), "127.0.0.1", 0)
+        self._server = serve(self._serve, "127.0.0.1", 0)
         self._thread = threading.Thread(target=self._server.serve_forever, name="vigilo-realtime", daemon=True)
         self._thread.start()
         return self
@@ -93,13 +97,47 @@ class RealtimeServer:
         """Answers the next ``response.create`` with an error event."""
         self._steps.append(_Failed(code, message, refused=True))
 
+    def _serve(self, connection: ServerConnection) -> None:
+        path = urlsplit(connection.request.path if connection.request else "").path
+        if path.endswith("/responses"):
+            _serve_responses(self, connection)
+        else:
+            _Session(self, connection).run()
+
     def _take(self) -> tuple[int, Reply | _Failed]:
         self._count += 1
         return self._count, self._steps.popleft() if self._steps else Reply()
 
 
+def _serve_responses(server: RealtimeServer, connection: ServerConnection) -> None:
+    """Responses over a websocket: the events of a stream, for one ``response.create`` after the other."""
+    with suppress(ConnectionClosed):
+        for message in connection:
+            event = json.loads(message)
+            server.events.append(event)
+            number, step = server._take()
+            lane = {"stream_id": event["stream_id"]} if "stream_id" in event else {}
+            if isinstance(step, _Failed):
+                error = {"type": "invalid_request_error", "code": step.code, "message": step.message}
+                connection.send(json.dumps({"type": "error", "status": 400, "error": error, **lane}))
+                continue
+            answer = responses(Call("/v1/responses", {}, {**event, "stream": True}, step, number))
+            for index, sent in enumerate(answer.events or ()):
+                if index == step.drop_after_chunks:
+                    _cut(connection)
+                    return
+                _, _, data = sent.partition(b"data: ")
+                connection.send(json.dumps({**json.loads(data), **lane}))
+
+
+def _cut(connection: ServerConnection) -> None:
+    """Drops a connection without a word."""
+    with suppress(OSError):
+        connection.socket.shutdown(socket.SHUT_RDWR)
+
+
 class _Session:
-    """One connection: the events that it gets, and those that answer them."""
+    """One realtime connection: the events that it gets, and those that answer them."""
 
     def __init__(self, server: RealtimeServer, connection: ServerConnection) -> None:
         request = connection.request
@@ -131,9 +169,7 @@ class _Session:
             self._socket.send(json.dumps({"type": kind, "event_id": "event_1", **fields}))
 
     def cut(self) -> None:
-        """Drops the connection without a word."""
-        with suppress(OSError):
-            self._socket.socket.shutdown(socket.SHUT_RDWR)
+        _cut(self._socket)
 
     def spoken(self, name: str) -> str:
         """The name of an event about text or sound: the beta says ``audio`` where today it is ``output_audio``."""

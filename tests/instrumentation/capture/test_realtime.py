@@ -15,8 +15,9 @@ from opentelemetry.trace import StatusCode
 
 import vigilo
 from vigilo.capture import gate
+from vigilo.capture.parse.openai_realtime import RealtimeSession
 from vigilo.capture.realtime import RealtimeHook
-from vigilo.capture.sdks import OPENAI_HOOK, REALTIME_HOOKS
+from vigilo.capture.sdks import SDKS
 from vigilo.testing import ToolCall, Usage
 
 websockets = pytest.importorskip("websockets")
@@ -260,7 +261,7 @@ def test_an_error_about_something_else_fails_no_response(server, instrumented, a
 
 
 def calls_of(connection):
-    return next(calls for hook in REALTIME_HOOKS if (calls := hook._calls.get(connection)) is not None)
+    return next(calls for hook in SDKS["openai"].hooks[1:] if (calls := hook._calls.get(connection)) is not None)
 
 
 def test_a_dropped_connection_fails_its_responses(server, instrumented, api):
@@ -475,7 +476,7 @@ def test_the_methods_keep_their_signatures_and_come_back(api):
     module = import_module(f"openai.resources.{api}.realtime")
     connection = module.RealtimeConnection
     before, own = {name: getattr(connection, name) for name in ("recv_bytes", "send", "close")}, dict(vars(connection))
-    hook = RealtimeHook(OPENAI_HOOK, module.__name__)
+    hook = RealtimeHook(SDKS["openai"].hooks[0], module.__name__, "Realtime", RealtimeSession)
     hook.hold("test")
     try:
         for name, method in before.items():

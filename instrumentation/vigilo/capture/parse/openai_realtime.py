@@ -24,13 +24,14 @@ _HEARD_MAX = 100
 """Messages that are kept for the next response; a session may run for an hour without one."""
 _MAX_TOKENS = ("max_output_tokens", "max_response_output_tokens")
 _MODALITIES = ("output_modalities", "modalities")
+_ACTIVE_ALREADY = "conversation_already_has_active_response"
 _TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
 _TEXTS = frozenset(
     f"response.{kind}.delta" for kind in ("output_text", "text", "output_audio_transcript", "audio_transcript")
 )
 
 
-class Session:
+class RealtimeSession:
     """What the events of a session so far mean for the responses that are made in it.
 
     Fields that the caller set count as sent; those that only the server tells (its defaults) do not.
@@ -92,6 +93,27 @@ class Session:
             system=(text_part(instructions),) if content and instructions else (),
             tools=tuple(tool(definition) for definition in tools or ()) if content else (),
         )
+
+    def fold(self, content: bool) -> ResponseFold:
+        """Starts putting a response together."""
+        return ResponseFold(content, self)
+
+    def tag(self, event: Any) -> Any:
+        """What a ``response.create`` and the response that is created for it have in common."""
+        return read(read(event, "response"), "metadata") or None
+
+    def response_id(self, event: Json) -> str | None:
+        """The response that an event of the server's is about."""
+        told: str | None = event.get("response_id") or read(event.get("response"), "id")
+        return told
+
+    def is_last(self, kind: str) -> bool:
+        """Whether an event of this kind ends its response."""
+        return kind == "response.done"
+
+    def is_refusal(self, error: Any) -> bool:
+        """Whether an error that names no event is about the last response that was asked for."""
+        return read(error, "code") == _ACTIVE_ALREADY or str(read(error, "param")).partition(".")[0] == "response"
 
     def transcription(self, origin: Origin, event: Json, content: bool) -> tuple[Request, Response] | None:
         """The call that put the user's sound into words, as its event tells: a model of its own, paid apart."""
@@ -224,11 +246,10 @@ def failure(body: Any) -> tuple[str, str] | None:
 class ResponseFold:
     """The events of one response: the last carries all of it; text is kept for a response that breaks off."""
 
-    def __init__(self, content: bool, session: Session) -> None:
+    def __init__(self, content: bool, session: RealtimeSession) -> None:
         self._content = content
         self._session = session
         self._response: Any = None
-        self._refused: tuple[str, str] | None = None
         self._texts: list[str] = []
 
     def add(self, event: Json) -> None:
@@ -239,14 +260,8 @@ class ResponseFold:
         elif kind in ("response.created", "response.done"):
             self._response = event.get("response")
 
-    def refuse(self, error: Any) -> None:
-        """Notes the error that came instead of the response."""
-        self._refused = (read(error, "code") or read(error, "type") or "error", read(error, "message") or "")
-
     def response(self) -> Response:
         known = response(self._response, self._content, self._session.model)
-        if self._refused is not None:
-            return replace(known, error=self._refused)
         if known.output or not self._texts:
             return known
         text = text_part("".join(self._texts))

@@ -34,7 +34,7 @@ _SENT = {
     "service_tier": semconv.OPENAI_REQUEST_SERVICE_TIER,
 }
 _ENDED = frozenset({"completed", "incomplete", "failed", "cancelled"})
-_LAST_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+LAST_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _TEXT_EVENTS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _counted = Once()
 
@@ -195,7 +195,7 @@ class ResponsesFold:
         if kind in _TEXT_EVENTS:
             if self._content:
                 self._texts.append(told["delta"])
-        elif kind in _LAST_EVENTS:
+        elif kind in LAST_EVENTS:
             self._ended = told.get("response")
         elif self._started is None and kind == "response.created":
             self._started = told.get("response")

@@ -4,7 +4,7 @@ import pytest
 
 from vigilo.capture.call import Usage
 from vigilo.capture.parse.endpoint import Origin
-from vigilo.capture.parse.openai_realtime import ResponseFold, Session, failure, response
+from vigilo.capture.parse.openai_realtime import RealtimeSession, ResponseFold, failure, response
 
 ORIGIN = Origin("openai", "api.openai.com", 443)
 
@@ -95,15 +95,9 @@ def test_a_failure_tells_its_code():
     assert response(failed, True).error == ("rate_limit_exceeded", "Slow down")
 
 
-def test_an_error_may_come_instead_of_a_response():
-    fold = ResponseFold(True, Session())
-    fold.refuse({"type": "invalid_request_error", "message": "No"})
-    assert fold.response().error == ("invalid_request_error", "No")
-
-
 @pytest.mark.parametrize("kind", ["response.output_audio_transcript.delta", "response.audio_transcript.delta"])
 def test_a_response_that_breaks_off_keeps_its_text(kind):
-    fold = ResponseFold(True, Session("gpt-realtime"))
+    fold = ResponseFold(True, RealtimeSession("gpt-realtime"))
     fold.add({"type": "response.created", "response": {"id": "resp_1", "status": "in_progress"}})
     fold.add({"type": kind, "delta": "Hel"})
     fold.add({"type": kind, "delta": "lo"})
@@ -113,13 +107,13 @@ def test_a_response_that_breaks_off_keeps_its_text(kind):
 
 
 def test_a_response_without_content_keeps_no_text():
-    fold = ResponseFold(False, Session())
+    fold = ResponseFold(False, RealtimeSession())
     fold.add({"type": "response.output_text.delta", "delta": "Hello"})
     assert fold.response().output == ()
 
 
 def test_what_the_caller_set_is_sent_and_what_the_server_tells_is_not():
-    session = Session("gpt-realtime")
+    session = RealtimeSession("gpt-realtime")
     told = {"id": "sess_1", "model": "gpt-realtime-2025", "temperature": 0.8, "output_modalities": ["audio"]}
     session.receives({"type": "session.created", "session": told}, True)
     assert session.request(ORIGIN, {"type": "response.create"}, True).parameters == {}
@@ -142,7 +136,7 @@ def test_what_the_caller_set_is_sent_and_what_the_server_tells_is_not():
 
 
 def test_the_words_of_the_beta():
-    session = Session()
+    session = RealtimeSession()
     update = {"modalities": ["text", "audio"], "max_response_output_tokens": 9}
     session.sends({"type": "session.update", "session": update}, False)
     assert session.request(ORIGIN, None, False).parameters == {
@@ -152,7 +146,7 @@ def test_the_words_of_the_beta():
 
 
 def test_what_was_said_since_the_last_response_is_its_input():
-    session = Session()
+    session = RealtimeSession()
     session.sends(item(said("Hi"), {"type": "input_audio", "audio": "AAAA"}), True)
     session.sends({"type": "conversation.item.create", "item": {"type": "item_reference", "id": "item_1"}}, True)
     output = {"type": "function_call_output", "call_id": "c", "output": "42"}
@@ -168,13 +162,13 @@ def test_what_was_said_since_the_last_response_is_its_input():
 
 
 def test_nothing_is_kept_without_content():
-    session = Session()
+    session = RealtimeSession()
     session.sends(item(said("Hi")), False)
     assert session.request(ORIGIN, None, True).input == ()
 
 
 def test_a_response_beside_the_conversation_has_its_own_input():
-    session = Session()
+    session = RealtimeSession()
     session.sends(item(said("Hi")), True)
     beside = {"conversation": "none", "input": [item(said("Classify"))["item"]]}
     request = session.request(ORIGIN, {"type": "response.create", "response": beside}, True)
@@ -183,7 +177,7 @@ def test_a_response_beside_the_conversation_has_its_own_input():
 
 
 def test_a_long_silence_keeps_the_newest_messages():
-    session = Session()
+    session = RealtimeSession()
     for number in range(150):
         session.sends(item(said(str(number))), True)
     kept = session.request(ORIGIN, None, True).input
@@ -199,7 +193,7 @@ def test_a_long_silence_keeps_the_newest_messages():
     ],
 )
 def test_a_transcription_is_paid_apart(told):
-    session = Session("gpt-realtime")
+    session = RealtimeSession("gpt-realtime")
     session.receives({"type": "session.updated", "session": told}, False)
     used = {"type": "tokens", "input_tokens": 30, "output_tokens": 8, "input_token_details": {"audio_tokens": 30}}
     done = {"type": "conversation.item.input_audio_transcription.completed", "transcript": "Hi", "usage": used}
