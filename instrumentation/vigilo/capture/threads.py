@@ -7,7 +7,7 @@ Only vigilo's own value is carried; OpenTelemetry's context, with the app's span
 from __future__ import annotations
 
 from functools import partial, wraps
-from threading import Thread
+from threading import Thread, Timer
 from typing import TYPE_CHECKING, Any
 
 from vigilo.capture.context import Frame, in_force, inside
@@ -32,7 +32,9 @@ def follow_threads() -> None:
         return
     from wrapt import register_post_import_hook
 
-    _replace(Thread, "start", _start)
+    for owner in (Thread, Timer):
+        if "start" in vars(owner):  # OpenTelemetry's instrumentor of threads gives Timer one of its own
+            _replace(owner, "start", _start)
     register_post_import_hook(_patch_executor, "concurrent.futures.thread")
     register_post_import_hook(_patch_thread_pool, "multiprocessing.pool")
 

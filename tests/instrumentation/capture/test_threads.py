@@ -214,3 +214,42 @@ def test_nothing_is_patched_before_the_first_block():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+NEIGHBOUR = """
+import sys, threading, wrapt
+from concurrent.futures import ThreadPoolExecutor
+import vigilo
+from vigilo.capture.context import current
+
+def passed(wrapped, instance, args, kwargs):
+    seen.append(wrapped.__name__)
+    return wrapped(*args, **kwargs)
+
+def wrap():
+    for owner, name in ((threading.Thread, "start"), (threading.Thread, "run"), (threading.Timer, "start"),
+                        (threading.Timer, "run"), (ThreadPoolExecutor, "submit")):
+        wrapt.wrap_function_wrapper(owner, name, passed)
+
+def enter():
+    with vigilo.track():
+        pass
+
+seen, users = [], []
+for step in {"neighbour": (wrap, enter), "vigilo": (enter, wrap)}[sys.argv[1]]:
+    step()
+with vigilo.track(user="ada"), ThreadPoolExecutor(1) as pool:
+    for thread in (threading.Thread(target=lambda: users.append(current().user)),
+                   threading.Timer(0, lambda: users.append(current().user))):
+        thread.start()
+        thread.join()
+    users.append(pool.submit(lambda: current().user).result())
+print(users, sorted(set(seen)))
+"""
+
+
+@pytest.mark.parametrize("first", ["neighbour", "vigilo"])
+def test_blocks_hold_beside_others_that_wrap_threads(first):
+    """Wraps what `opentelemetry-instrumentation-threading` wraps, and as it does."""
+    done = subprocess.run([sys.executable, "-c", NEIGHBOUR, first], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("['ada', 'ada', 'ada'] ['run', 'start', 'submit']\n", "")
