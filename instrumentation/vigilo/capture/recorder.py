@@ -183,7 +183,7 @@ class Recording:
             if self.headers is None:
                 self.headers = getattr(getattr(error, "response", None), "headers", None)
             status = getattr(error, "status_code", None) or getattr(error, "code", None)
-            if isinstance(status, int):
+            if isinstance(status, int) and status < 600:  # a websocket is closed with codes from 1000 on
                 more[semconv.HTTP_STATUS_CODE] = status
             self._fail_span(kind, str(error))
         self._end(response or Response(), kind, more)
