@@ -76,6 +76,12 @@ class GoogleInstrumentor(_SdkInstrumentor):
     sdk_name = "google"
 
 
+class GenerativeAIInstrumentor(_SdkInstrumentor):
+    """Sees the calls of ``google-generativeai``, Google's older SDK, and of the generated client that it uses."""
+
+    sdk_name = "generativeai"
+
+
 class GroqInstrumentor(_SdkInstrumentor):
     """Sees the calls of ``groq``."""
 
@@ -98,6 +104,7 @@ INSTRUMENTORS = (
     OpenAIInstrumentor,
     AnthropicInstrumentor,
     GoogleInstrumentor,
+    GenerativeAIInstrumentor,
     GroqInstrumentor,
     TogetherInstrumentor,
     CerebrasInstrumentor,

@@ -184,7 +184,7 @@ class Recording:
                 self.headers = getattr(getattr(error, "response", None), "headers", None)
             status = getattr(error, "status_code", None) or getattr(error, "code", None)
             if isinstance(status, int) and status < 600:  # a websocket is closed with codes from 1000 on
-                more[semconv.HTTP_STATUS_CODE] = status
+                more[semconv.HTTP_STATUS_CODE] = int(status)  # some have an enum of them
             self._fail_span(kind, str(error))
         self._end(response or Response(), kind, more)
 

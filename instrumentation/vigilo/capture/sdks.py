@@ -116,6 +116,12 @@ def _google() -> tuple[Hook, ...]:
     return (http, GoogleLiveHook(http), GoogleInteractionsHook(), GoogleStainlessInteractionsHook())
 
 
+def _google_legacy() -> tuple[Hook, ...]:
+    from vigilo.capture.google_legacy import GoogleLegacyHook
+
+    return (GoogleLegacyHook(),)
+
+
 def _compatible(package: str, provider: str) -> tuple[Hook, ...]:
     from vigilo.capture.parse.compatible import endpoint_of
     from vigilo.capture.stainless import StainlessHook
@@ -127,6 +133,9 @@ SDKS: dict[str, Sdk] = {
     "openai": Sdk("openai", "openai >= 1.66, < 4", _openai),
     "anthropic": Sdk("anthropic", "anthropic >= 0.51, < 3", _anthropic),
     "google": Sdk("google.genai", "google-genai >= 1.32, < 4", _google),
+    "generativeai": Sdk(
+        "google.ai.generativelanguage_v1beta", "google-ai-generativelanguage >= 0.6, < 1", _google_legacy
+    ),
     "groq": Sdk("groq", "groq >= 0.13, < 2", lambda: _compatible("groq", "groq")),
     "together": Sdk("together", "together >= 2, < 4", lambda: _compatible("together", "together")),
     "cerebras": Sdk(
