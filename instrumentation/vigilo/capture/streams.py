@@ -116,7 +116,8 @@ def watch_stream(stream: Any, end: StreamEnd) -> None:
 
     Only the iterator inside is swapped, so the stream keeps its type, identity, context manager and ``response``.
     """
-    inner, response = stream._iterator, stream.response
+    inner = stream._iterator
+    response = stream.response if hasattr(stream, "response") else stream.http_response  # so do JSON Lines call it
     is_async = hasattr(inner, "__anext__")
     stream._iterator = read_async(inner, end) if is_async else read_sync(inner, end)
     stream.close = _ending(end, stream.close)
