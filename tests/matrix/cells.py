@@ -7,7 +7,7 @@ the app does with the result. Whether an SDK has the method, and takes the argum
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ class Expected:
     spans: int = 1
 
 
+Answered = Literal["reply", "error status", "429, then a reply"]
+
+
 class Fresh:
     """An argument that is another one each time it is passed: an id of which the tokens are counted once."""
 
@@ -40,7 +43,8 @@ class Cell:
     """One call of one endpoint in one style.
 
     ``client`` names a client of ``clients.py``; ``use`` takes what the method returned, and is a coroutine function for
-    a client that is async.
+    a client that is async. ``answered``: with what the provider answers; ``copied``: the call goes through
+    ``with_options()``.
     """
 
     client: str
@@ -51,7 +55,9 @@ class Cell:
     arguments: Mapping[str, Any]
     use: Callable[[Any], Any]
     expected: Expected
+    answered: Answered = "reply"
     copied: bool = False
+    polled: bool = False
 
     def passed(self) -> dict[str, Any]:
         return {name: value.next() if isinstance(value, Fresh) else value for name, value in self.arguments.items()}
@@ -75,7 +81,8 @@ class Endpoint:
     ``method`` is the path of the method; ``arguments`` what every style passes; ``stream`` what a streamed call passes
     besides, None where the endpoint cannot stream. ``helper`` and ``parse`` are paths of the SDK's methods for that.
     ``counted``: what asks for token counts where the app may read the bytes, and vigilo asks for nothing by itself.
-    ``binary``: the answer is no JSON, so there is nothing to parse.
+    ``binary``: the answer is no JSON, so there is nothing to parse. ``polled``: a question that is asked until the
+    answer counts, so that errors and attempts before are not told.
     """
 
     client: str
@@ -89,11 +96,16 @@ class Endpoint:
     parse: str | None = None
     parse_arguments: Mapping[str, Any] = field(default_factory=dict)
     binary: bool = False
+    polled: bool = False
 
     @property
     def has_raw(self) -> bool:
         """Whether the method is one of the SDK's generated ones, which have raw responses."""
         return not self.method.startswith("beta.chat")
+
+    @property
+    def has_copies(self) -> bool:
+        return not self.client.startswith("Gemini")
 
     def through(self, part: str) -> str:
         """``chat.completions.create`` -> ``chat.completions.PART.create``."""

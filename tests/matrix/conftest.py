@@ -24,7 +24,7 @@ from .clients import CLIENTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .cells import Cell
+    from .cells import Answered, Cell
 
 SDKS = ("openai", "anthropic", "google-genai")
 
@@ -60,8 +60,11 @@ class Bench:
         self.loop = asyncio.new_event_loop()
         self.results: dict[str, dict[str, str]] = {}
         self._clients = {name: make(server) for name, make in CLIENTS.items()}
+        self._copies: list[Any] = []
 
     def close(self) -> None:
+        for copy in self._copies:  # AnthropicBedrock's have an HTTP client of their own
+            self.run(copy.close())
         for client, aclient in self._clients.values():
             inner = getattr(client, "_api_client", None)
             if inner is not None and not hasattr(client, "close"):  # google-genai's has it since 1.40
@@ -80,6 +83,7 @@ class Bench:
         found = self._clients[cell.client][cell.is_async]
         if cell.copied:
             found = found.with_options(max_retries=1)
+            self._copies.append(found)
         for name in cell.method.split("."):
             if not hasattr(found, name):
                 raise NotInThisSdkError(cell.method)
@@ -87,6 +91,15 @@ class Bench:
         if missing := set(cell.arguments) - set(parameters(found)):
             raise NotInThisSdkError(f"{cell.method}({', '.join(missing)})")
         return found
+
+    def script(self, answered: Answered, times: int = 1) -> None:
+        """Tells the provider what to answer."""
+        if answered == "error status":
+            self.server.fail(400)
+            return
+        if answered == "429, then a reply":
+            self.server.fail(429, retry_after_s=0.01)
+        self.reply(times)
 
     def reply(self, times: int = 1, **fields: Any) -> None:
         """Has the provider answer in some chunks, and count 120 and 40 tokens."""
@@ -98,18 +111,18 @@ class Bench:
         return self.loop.run_until_complete(work) if asyncio.iscoroutine(work) else work
 
     @contextmanager
-    def recorded(self, row: str, column: str) -> Iterator[None]:
-        """Notes how a cell went, and starts it on a clean table."""
+    def recorded(self, table: str, cell: Any) -> Iterator[None]:
+        """Notes how a cell of a table went, and starts it on clean ground."""
         self.server.reset()
         self.spans.clear()
-        cells = self.results.setdefault(row, {})
-        cells[column] = "failed"
+        results = self.results.setdefault(table, {})
+        results[str(cell)] = "failed"
         try:
             yield
         except NotInThisSdkError:
-            cells[column] = "absent"
+            results[str(cell)] = "absent"
             return
-        cells[column] = "passed"
+        results[str(cell)] = "passed"
 
     def finished(self) -> list[ReadableSpan]:
         """The spans of a cell: all of those that were started have ended, and none is left current."""
@@ -150,6 +163,6 @@ def _write(results: dict[str, dict[str, str]]) -> None:
     if not (target := os.environ.get("MATRIX_RESULTS")):
         return
     path = Path(target)
-    known = json.loads(path.read_text("utf-8"))["cells"] if path.is_file() else {}
-    told = {"sdks": {sdk: version(sdk) for sdk in SDKS}, "cells": {**known, **results}}
+    known = json.loads(path.read_text("utf-8"))["tables"] if path.is_file() else {}
+    told = {"sdks": {sdk: version(sdk) for sdk in SDKS}, "tables": {**known, **results}}
     path.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", "utf-8")

@@ -111,6 +111,7 @@ ENDPOINTS = (
         name="responses.retrieve, made in the background",
         method="responses.retrieve",
         arguments={"response_id": Fresh("resp_")},
+        polled=True,
         expected=expected("fetch_response", MODEL),
     ),
     Endpoint(
@@ -191,6 +192,7 @@ ENDPOINTS = (
         name="batches.retrieve, ended",
         method="batches.retrieve",
         arguments={"batch_id": Fresh("batch_")},
+        polled=True,
         expected=expected("batch", MODEL),
     ),
     Endpoint(
@@ -198,6 +200,7 @@ ENDPOINTS = (
         name="files.create, for a batch",
         method="files.create",
         arguments={"file": ("requests.jsonl", b"{}"), "purpose": "batch"},
+        polled=True,
         expected=expected("file_upload", None, None, None),
     ),
     Endpoint(
@@ -205,6 +208,7 @@ ENDPOINTS = (
         name="models.list, no call to a model",
         method="models.list",
         arguments={},
+        polled=True,
         expected=replace(expected("none", None), spans=0),
     ),
 )

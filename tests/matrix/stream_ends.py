@@ -215,12 +215,11 @@ def cut(bench: Bench) -> None:
 
 
 def refuse(bench: Bench) -> None:
-    bench.server.fail(400)
+    bench.script("error status")
 
 
 def refuse_once(bench: Bench) -> None:
-    bench.server.fail(429, retry_after_s=0.01)
-    bench.reply()
+    bench.script("429, then a reply")
 
 
 def dawdle(bench: Bench) -> None:
@@ -241,7 +240,7 @@ def _ways() -> Iterator[Way]:
         kind = {"plain": not managed, "managed": bool(managed)}
         yield Way("connection cut", FAILED, _failing(sync), _afailing(asynchronous), script=cut, **kind)
         yield Way("error status", FAILED, _failing(sync), _afailing(asynchronous), script=refuse, **kind)
-        yield Way("429, then answered", replace(ALL, resent=True), sync, asynchronous, script=refuse_once, **kind)
+        yield Way("429, then a reply", replace(ALL, resent=True), sync, asynchronous, script=refuse_once, **kind)
         yield Way("task cancelled", FAILED, None, _cancelled(asynchronous), script=dawdle, **kind)
 
 

@@ -143,7 +143,11 @@ def stainless(endpoint: Endpoint) -> Iterator[Cell]:
 
 def _sync(endpoint: Endpoint) -> Iterator[Cell]:
     yield _cell(endpoint, "call", keep)
-    yield _cell(endpoint, "copy of the client", keep, copied=True)
+    if endpoint.has_copies:
+        yield replace(_cell(endpoint, "copy of the client", keep), copied=True)
+    if not endpoint.polled:
+        yield replace(_cell(endpoint, "error status", keep), answered="error status")
+        yield replace(_cell(endpoint, "429, then a reply", keep), answered="429, then a reply")
     if endpoint.has_raw:
         yield _cell(endpoint, "raw", keep if endpoint.binary else parsed, endpoint.through(RAW))
         used = read_inside if endpoint.binary else parse_inside
@@ -171,8 +175,6 @@ def _cell(
     use: Callable[[Any], Any],
     method: str | None = None,
     arguments: Mapping[str, Any] | None = None,
-    *,
-    copied: bool = False,
 ) -> Cell:
     return Cell(
         client=endpoint.client,
@@ -183,5 +185,5 @@ def _cell(
         arguments={**endpoint.arguments, **(arguments or {})},
         use=use,
         expected=endpoint.expected,
-        copied=copied,
+        polled=endpoint.polled,
     )

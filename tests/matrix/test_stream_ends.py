@@ -9,7 +9,7 @@ from .stream_ends import STREAM_CELLS
 
 @pytest.mark.parametrize("cell", STREAM_CELLS, ids=str)
 def test_a_stream_ends_once_however_it_ends(bench, cell):
-    with bench.recorded(f"{cell.row} (stream ends)", cell.column):
+    with bench.recorded("stream ends", cell):
         start = functools.partial(bench.method(cell), **cell.arguments)
         if cell.way.script is None:
             bench.reply()
