@@ -11,13 +11,11 @@ from vigilo import semconv
 from vigilo.capture.call import Part, Request, Response
 from vigilo.capture.parse.anthropic_content import is_compaction, message, part, parts, tool
 from vigilo.capture.parse.anthropic_usage import USAGE_FIELDS, billed, price_tier, told_usage, usage
-from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, count, fields, finish_reason, read
+from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, count, fields, finish_reason, read, sent
 
 _SENT = {
     "max_tokens": semconv.REQUEST_MAX_TOKENS,
     "service_tier": semconv.ANTHROPIC_REQUEST_SERVICE_TIER,
-}
-_SENT_AS_DOUBLE = {
     "temperature": semconv.REQUEST_TEMPERATURE,
     "top_p": semconv.REQUEST_TOP_P,
     "top_k": semconv.REQUEST_TOP_K,
@@ -41,25 +39,19 @@ def request(origin: Origin, body: Json, content: bool) -> Request:
 
 
 def _parameters(body: Json) -> dict[str, Any]:
-    sent: dict[str, Any] = {}
-    for name, attribute in _SENT.items():
-        if (value := body.get(name)) is not None:
-            sent[attribute] = value
-    for name, attribute in _SENT_AS_DOUBLE.items():
-        if (value := body.get(name)) is not None:
-            sent[attribute] = float(value)
+    parameters = sent(body, _SENT)
     if stops := body.get("stop_sequences"):
-        sent[semconv.REQUEST_STOP_SEQUENCES] = list(stops)
+        parameters[semconv.REQUEST_STOP_SEQUENCES] = list(stops)
     config = body.get("output_config")
     if (effort := read(config, "effort")) is not None:
-        sent[semconv.REQUEST_REASONING_LEVEL] = effort
+        parameters[semconv.REQUEST_REASONING_LEVEL] = effort
     if (read(config, "format") or body.get("output_format")) is not None:
-        sent[semconv.OUTPUT_TYPE] = "json"
+        parameters[semconv.OUTPUT_TYPE] = "json"
     if (thinking := body.get("thinking")) is not None:
-        sent[semconv.ANTHROPIC_THINKING_TYPE] = read(thinking, "type")
+        parameters[semconv.ANTHROPIC_THINKING_TYPE] = read(thinking, "type")
         if (budget := count(thinking, "budget_tokens")) is not None:
-            sent[semconv.ANTHROPIC_THINKING_BUDGET_TOKENS] = budget
-    return sent
+            parameters[semconv.ANTHROPIC_THINKING_BUDGET_TOKENS] = budget
+    return parameters
 
 
 def response(body: Any, content: bool) -> Response:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vigilo import semconv
+
 if TYPE_CHECKING:
     from vigilo.capture.call import Message, Part, Request, Response, Usage
 
@@ -59,6 +61,29 @@ class Endpoint:
 
 Route = Callable[[str, str], Endpoint | None]
 """Method, in upper case, and path without its query -> the endpoint; None for what is no call to a model."""
+
+
+_DOUBLES = frozenset(
+    {
+        semconv.REQUEST_TEMPERATURE,
+        semconv.REQUEST_TOP_P,
+        semconv.REQUEST_TOP_K,
+        semconv.REQUEST_FREQUENCY_PENALTY,
+        semconv.REQUEST_PRESENCE_PENALTY,
+    }
+)
+
+
+def sent(body: Json, names: Mapping[str, str]) -> dict[str, Any]:
+    """What the body has of ``names`` (field -> attribute); a field that is null was not sent.
+
+    Values are as the caller sent them, but for whole numbers where the conventions want a double.
+    """
+    return {
+        attribute: float(value) if type(value) is int and attribute in _DOUBLES else value
+        for name, attribute in names.items()
+        if (value := body.get(name)) is not None
+    }
 
 
 def read(source: Any, name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from vigilo import semconv
 from vigilo.capture.call import Request, Response
-from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, finish_reason
+from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, finish_reason, sent
 from vigilo.capture.parse.google_content import Said, grounding, message, parts, tools
 from vigilo.capture.parse.google_usage import service_tier, usage
 
@@ -51,19 +51,16 @@ def request(origin: Origin, body: Json, content: bool) -> Request:
 
 def parameters(config: Json) -> dict[str, Any]:
     """What the caller set in a ``generationConfig``, by attribute name."""
-    sent: dict[str, Any] = {}
-    for name, attribute in _SENT.items():
-        if (value := config.get(name)) is not None:
-            sent[attribute] = value
+    told = sent(config, _SENT)
     if stops := config.get("stopSequences"):
-        sent[semconv.REQUEST_STOP_SEQUENCES] = list(stops)
+        told[semconv.REQUEST_STOP_SEQUENCES] = list(stops)
     if (candidates := config.get("candidateCount")) not in (None, 1):
-        sent[semconv.REQUEST_CHOICE_COUNT] = candidates
+        told[semconv.REQUEST_CHOICE_COUNT] = candidates
     if (output := _output_type(config)) is not None:
-        sent[semconv.OUTPUT_TYPE] = output
+        told[semconv.OUTPUT_TYPE] = output
     if (level := _thinking_level(config.get("thinkingConfig") or {})) is not None:
-        sent[semconv.REQUEST_REASONING_LEVEL] = level
-    return sent
+        told[semconv.REQUEST_REASONING_LEVEL] = level
+    return told
 
 
 def _thinking_level(config: Json) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from vigilo import semconv
 from vigilo.capture.call import Message, Part, Request, Response, Usage
-from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, count, read
+from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, count, read, sent
 from vigilo.capture.parse.google_steps import StepFold, input_message, step_part
 from vigilo.capture.parse.google_usage import modality_tokens
 
@@ -53,14 +53,14 @@ def request(origin: Origin, body: Json, content: bool) -> Request:
 
 def _parameters(body: Json) -> dict[str, Any]:
     config = body.get("generation_config") or {}
-    sent = {attribute: config[name] for name, attribute in _SENT.items() if config.get(name) is not None}
+    told = sent(config, _SENT)
     if stops := config.get("stop_sequences"):
-        sent[semconv.REQUEST_STOP_SEQUENCES] = list(stops)
+        told[semconv.REQUEST_STOP_SEQUENCES] = list(stops)
     if (output := _output_type(body)) is not None:
-        sent[semconv.OUTPUT_TYPE] = output
+        told[semconv.OUTPUT_TYPE] = output
     if previous := body.get("previous_interaction_id"):
-        sent[semconv.REQUEST_PREVIOUS_RESPONSE_ID] = previous
-    return sent
+        told[semconv.REQUEST_PREVIOUS_RESPONSE_ID] = previous
+    return told
 
 
 def _output_type(body: Json) -> str | None:

@@ -9,13 +9,13 @@ from typing import Any
 
 from vigilo import semconv
 from vigilo.capture.call import Message, Request, Response
-from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, read
+from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, read, sent
 from vigilo.capture.parse.openai_audio import SPEECH, TRANSCRIPTIONS, TRANSLATIONS
 from vigilo.capture.parse.openai_batches import BATCH, BATCH_STATUS, FILE_UPLOAD
 from vigilo.capture.parse.openai_chat import CHAT, content_parts, usage
 from vigilo.capture.parse.openai_completions import COMPLETIONS
 from vigilo.capture.parse.openai_images import EDITS, GENERATIONS
-from vigilo.capture.parse.openai_request import asked, sent
+from vigilo.capture.parse.openai_request import asked
 from vigilo.capture.parse.openai_responses import BACKGROUND, COMPACT, INPUT_TOKENS, RESPONSES
 
 _EMBEDDINGS_SENT = {"dimensions": semconv.EMBEDDINGS_DIMENSION_COUNT}

@@ -11,8 +11,8 @@ from typing import Any
 
 from vigilo import semconv
 from vigilo.capture.call import Request, Response, Usage
-from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, count, read, text_part
-from vigilo.capture.parse.openai_request import asked, said, sent
+from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, count, read, sent, text_part
+from vigilo.capture.parse.openai_request import asked, said
 
 _SENT = {"temperature": semconv.REQUEST_TEMPERATURE}
 

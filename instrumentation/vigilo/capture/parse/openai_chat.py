@@ -21,10 +21,11 @@ from vigilo.capture.parse.endpoint import (
     fields,
     finish_reason,
     read,
+    sent,
     text_part,
 )
 from vigilo.capture.parse.estimate import CHARS_PER_TOKEN, chat_tokens
-from vigilo.capture.parse.openai_request import asked, sent, several, stops
+from vigilo.capture.parse.openai_request import asked, several, stops
 
 _SENT = {  # as the caller sent them; the value goes on the span unchanged
     "temperature": semconv.REQUEST_TEMPERATURE,

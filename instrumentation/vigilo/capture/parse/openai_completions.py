@@ -9,10 +9,10 @@ from typing import Any
 
 from vigilo import semconv
 from vigilo.capture.call import Message, Request, Response, Usage
-from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, fields, finish_reason, read, text_part
+from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, fields, finish_reason, read, sent, text_part
 from vigilo.capture.parse.estimate import CHARS_PER_TOKEN, chat_tokens
 from vigilo.capture.parse.openai_chat import usage
-from vigilo.capture.parse.openai_request import asked, said, sent, several, stops
+from vigilo.capture.parse.openai_request import asked, said, several, stops
 
 _SENT = {
     "temperature": semconv.REQUEST_TEMPERATURE,

@@ -141,7 +141,7 @@ def _all_fields(source: Any) -> dict[str, Any]:
 def _parameters(sent: Json) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     if (temperature := sent.get("temperature")) is not None:
-        parameters[semconv.REQUEST_TEMPERATURE] = temperature
+        parameters[semconv.REQUEST_TEMPERATURE] = float(temperature)
     for name in _MAX_TOKENS:
         if isinstance(most := sent.get(name), int):  # or "inf"
             parameters[semconv.REQUEST_MAX_TOKENS] = most

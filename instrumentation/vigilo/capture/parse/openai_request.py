@@ -41,11 +41,6 @@ def asked(
     )
 
 
-def sent(body: Json, names: Mapping[str, str]) -> dict[str, Any]:
-    """What the body has of ``names`` (field -> attribute), unchanged; a field that is null was not sent."""
-    return {attribute: value for name, attribute in names.items() if (value := body.get(name)) is not None}
-
-
 def several(body: Json) -> dict[str, Any]:
     """How many answers are wanted, where it is not one."""
     return {semconv.REQUEST_CHOICE_COUNT: wanted} if (wanted := body.get("n")) not in (None, 1) else {}

@@ -20,11 +20,12 @@ from vigilo.capture.parse.endpoint import (
     fields,
     finish_reason,
     read,
+    sent,
     text_part,
 )
 from vigilo.capture.parse.once import Once
 from vigilo.capture.parse.openai_chat import OUTPUT_TYPES, tool
-from vigilo.capture.parse.openai_request import asked, sent
+from vigilo.capture.parse.openai_request import asked
 
 _SENT = {
     "temperature": semconv.REQUEST_TEMPERATURE,

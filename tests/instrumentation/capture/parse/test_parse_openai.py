@@ -268,3 +268,10 @@ def test_embeddings_tell_tokens_and_no_content():
     assert request.parameters == {"gen_ai.embeddings.dimension.count": 8}
     response = EMBEDDINGS.response({"model": "e", "usage": {"prompt_tokens": 8, "total_tokens": 8}}, True)
     assert response.usage == Usage(input_tokens=8)
+
+
+def test_whole_numbers_are_doubles_where_the_conventions_want_one():
+    sent = CHAT.request(ORIGIN, {"model": "m", "temperature": 1, "top_p": 1, "seed": 1, "max_tokens": 5}, False)
+    told = sent.parameters
+    assert [type(told[f"gen_ai.request.{name}"]) for name in ("temperature", "top_p")] == [float, float]
+    assert [type(told[f"gen_ai.request.{name}"]) for name in ("seed", "max_tokens")] == [int, int]
