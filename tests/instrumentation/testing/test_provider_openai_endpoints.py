@@ -31,7 +31,7 @@ def test_makes_images(openai_client: openai.OpenAI, server: ProviderServer) -> N
     server.reply(usage=Usage(input_tokens=50, output_tokens=300, input_image_tokens=40))
     made = openai_client.images.edit(model="gpt-image-1", prompt="A hat", image=PICTURE, n=2)
     assert [image.b64_json[:4] for image in made.data] == ["iVBO", "iVBO"]
-    assert made.usage.input_tokens_details.image_tokens == 40
+    assert made.to_dict()["usage"]["input_tokens_details"]["image_tokens"] == 40
     sent = server.requests[-1]
     assert sent.path == "/v1/images/edits"
     assert b"cat.png" in sent.body
