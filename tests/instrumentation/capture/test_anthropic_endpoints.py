@@ -7,6 +7,7 @@ import anthropic
 import pytest
 from pydantic import BaseModel
 
+import vigilo
 from vigilo.testing import Usage
 
 ASKED = [{"role": "user", "content": "Hello there"}]
@@ -335,12 +336,17 @@ def aws(kind, server):
     return kind(api_key="any", aws_region="eu-west-1", workspace_id="w", base_url=server.url)
 
 
+def google_cloud(kind, server):
+    return kind(project="shop", workspace_id="w", skip_auth=True, base_url=server.url)
+
+
 PLATFORMS = {
     "AnthropicVertex": (vertex, "gcp.vertex_ai", "claude-haiku-4-5@20251001"),
     "AnthropicBedrock": (bedrock, "aws.bedrock", "us.anthropic.claude-haiku-4-5-20251001-v1:0"),
     "AnthropicBedrockMantle": (mantle, "aws.bedrock", "anthropic.claude-haiku-4-5"),
     "AnthropicFoundry": (foundry, "azure.ai.inference", HAIKU),
-    "AnthropicAWS": (aws, "anthropic", HAIKU),
+    "AnthropicAWS": (aws, "anthropic", HAIKU),  # these two are run by Anthropic itself
+    "AnthropicGoogleCloud": (google_cloud, "anthropic", HAIKU),
 }
 
 
@@ -365,6 +371,21 @@ async def test_a_platforms_client_is_one_span_of_that_platform(instrumented, cou
     await using(client, call)
     check(instrumented.span(), style in STREAMED, model, provider)
     assert len(counted.requests) == 1
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_a_platforms_client_can_be_wrapped_with_its_copies(telemetry, counted, monkeypatch, name):
+    for variable in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(variable)
+    client, provider, model = platform_client(name, counted)
+    with client:
+        copy = client.with_options(max_retries=0)
+        if copy._client is not client._client:
+            pytest.skip("a copy of this SDK's client is a client of its own")
+        vigilo.wrap(client, **telemetry.providers).messages.create(**{**MESSAGE, "model": model})
+        copy.messages.create(**{**MESSAGE, "model": model})
+        vigilo.unwrap(client)
+    assert [span.attributes["gen_ai.provider.name"] for span in telemetry.spans()] == [provider] * 2
 
 
 def test_a_subclass_of_a_platforms_client_is_of_that_platform(instrumented, counted):

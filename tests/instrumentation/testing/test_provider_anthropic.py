@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import anthropic
-import httpx2
 import pytest
 
 from vigilo.testing import ProviderServer, Usage
@@ -60,7 +59,8 @@ def test_a_stream_starts_with_one_output_token_and_ends_with_all(
     ]
     start, end = events[0].message.usage, events[-2]
     assert (start.input_tokens, start.output_tokens, start.cache_read_input_tokens) == (50, 1, 40)
-    assert (start.cache_creation.ephemeral_5m_input_tokens, start.cache_creation.ephemeral_1h_input_tokens) == (20, 10)
+    split = start.model_dump()["cache_creation"]  # older SDKs have no class for it
+    assert split == {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 10}
     assert (end.usage.output_tokens, end.delta.stop_reason) == (40, "max_tokens")
 
 
@@ -71,7 +71,9 @@ def test_the_stream_helper_puts_thinking_and_text_together(anthropic_client: ant
     assert text == PARIS
     assert [block.type for block in final.content] == ["thinking", "text"]
     assert final.content[0].signature
-    assert final.usage.output_tokens == 16 + final.usage.output_tokens_details.thinking_tokens
+    if hasattr(final.usage, "output_tokens_details"):
+        assert final.usage.output_tokens == 16 + final.usage.output_tokens_details.thinking_tokens
+    assert final.usage.output_tokens > 16
 
 
 async def test_serves_async_calls_and_streams(async_anthropic_client: anthropic.AsyncAnthropic) -> None:
@@ -120,7 +122,7 @@ def test_retry_after_a_429_succeeds(server: ProviderServer, anthropic_client: an
         (401, anthropic.AuthenticationError, "authentication_error"),
         (429, anthropic.RateLimitError, "rate_limit_error"),
         (500, anthropic.InternalServerError, "api_error"),
-        (529, anthropic.InternalServerError, "overloaded_error"),
+        (529, anthropic.APIStatusError, "overloaded_error"),  # its class differs between versions of the SDK
     ],
 )
 def test_failures_become_the_errors_of_the_sdk(
@@ -139,11 +141,9 @@ def test_failures_become_the_errors_of_the_sdk(
 
 def test_a_dropped_stream_raises_in_the_reader(server: ProviderServer, anthropic_client: anthropic.Anthropic) -> None:
     server.drop(after_chunks=4)
-    with (
-        pytest.raises((anthropic.APIConnectionError, httpx2.RemoteProtocolError)),
-        anthropic_client.messages.create(**ASK, stream=True) as stream,
-    ):
+    with pytest.raises(Exception) as raised, anthropic_client.messages.create(**ASK, stream=True) as stream:
         list(stream)
+    assert type(raised.value).__name__ in ("APIConnectionError", "RemoteProtocolError")
     assert len(server.requests) == 1
 
 
