@@ -16,8 +16,14 @@ SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.37.0"
 """What ``opentelemetry-util-genai`` reports for the same names."""
 
 # The call
-OPERATION_NAME: Final = "gen_ai.operation.name"  # string: chat, generate_content, text_completion, embeddings
-PROVIDER_NAME: Final = "gen_ai.provider.name"  # string: openai, anthropic, gcp.gemini, gcp.vertex_ai, azure.ai.openai
+OPERATION_NAME: Final = "gen_ai.operation.name"
+"""string. By the conventions: chat, generate_content, text_completion, embeddings, invoke_agent. Ours, where they have
+none: image_generation, image_edit, video_generation, transcription, translation, speech, moderation, compaction, batch
+(its start or its end), batch_results (the reading of Anthropic's), count_tokens, file_upload, create_cache and
+fetch_response."""
+PROVIDER_NAME: Final = "gen_ai.provider.name"
+"""string. The conventions' word (openai, anthropic, aws.bedrock, azure.ai.openai, azure.ai.inference, gcp.gemini,
+gcp.vertex_ai, groq, mistral_ai, ...); where they have none, the provider's plain name (together, openrouter, ...)."""
 CONVERSATION_ID: Final = "gen_ai.conversation.id"  # string
 AGENT_NAME: Final = "gen_ai.agent.name"  # string: the agent that is called instead of a model
 CONVERSATION_COMPACTED: Final = "gen_ai.conversation.compacted"  # boolean, when the provider replaced it by a summary

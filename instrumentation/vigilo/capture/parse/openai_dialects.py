@@ -14,7 +14,7 @@ from vigilo.capture.parse.endpoint import count, read
 if TYPE_CHECKING:
     from vigilo.capture.call import Part
 
-_THOUGHTS = ("reasoning_content", "reasoning")
+_NOTHING: dict[str, Any] = {}
 _TICKS_PER_USD = 10_000_000_000
 
 
@@ -47,7 +47,7 @@ class Thoughts:
     def add(self, index: int, delta: Any, *, keep: bool) -> int:
         """Notes the reasoning in a piece without text, and says how many characters it has."""
         text = _thought(delta)
-        if isinstance(blocks := extra(delta, "content"), list):
+        if not text and isinstance(blocks := extra(delta, "content"), list):
             text = "".join(thinking_part(block)["content"] for block in blocks)
         if text and keep:
             self._pieces.setdefault(index, []).append(text)
@@ -60,11 +60,15 @@ class Thoughts:
 
 
 def _thought(said: Any) -> str:
-    if said is not None:
-        for name in _THOUGHTS:
-            if isinstance(text := extra(said, name), str) and text:
-                return text
-    return ""
+    if said is None:
+        return ""
+    if isinstance(said, dict):
+        text = said.get("reasoning_content") or said.get("reasoning")
+    else:  # runs once a chunk, so without a call for each of the four places
+        own, more = said.__dict__, getattr(said, "__pydantic_extra__", None) or _NOTHING
+        text = more.get("reasoning_content") or more.get("reasoning")
+        text = text or own.get("reasoning_content") or own.get("reasoning")
+    return text if isinstance(text, str) else ""
 
 
 def stray_usage(chunk: Any, choice: Any) -> Any:
