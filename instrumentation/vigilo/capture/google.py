@@ -11,7 +11,6 @@ import json
 import sys
 import time
 import weakref
-from dataclasses import replace
 from functools import wraps
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -170,10 +169,8 @@ class _Call:
         self.recording = self._recorder.begin(self._request(body), self._started_s)
 
     def _request(self, body: dict[str, Any]) -> Request:
-        request = read_request(self._endpoint, self._origin, body, self._content)
-        if self._model is None and not self._stream:
-            return request
-        return replace(request, model=self._model or request.model, stream=self._stream)
+        told = {**body, "stream": self._stream, "model": self._model or body.get("model")}
+        return read_request(self._endpoint, self._origin, told, self._content)
 
     def answered(self, result: Any) -> None:
         with internal_errors("reading a response"):

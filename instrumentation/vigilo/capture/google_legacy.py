@@ -7,7 +7,6 @@ gRPC and over REST alike; their messages are protocol buffers, which are read as
 from __future__ import annotations
 
 import weakref
-from dataclasses import replace
 from functools import partial, wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -118,8 +117,8 @@ class GoogleLegacyHook(Hook):
             body = {"model": kwargs.get("model")} if request is None else _body(request, content)
             host = client.transport.host
             origin = address_origin("gcp.gemini", host if "://" in host else f"https://{host}")
-            asked = read_request(endpoint, origin, body, content)
-            recording = recorder.begin(replace(asked, model=model_name(_model_of(body)), stream=stream))
+            told = {**body, "stream": stream, "model": model_name(_model_of(body))}
+            recording = recorder.begin(read_request(endpoint, origin, told, content))
             return _Call(recording, endpoint, content)
         return None
 

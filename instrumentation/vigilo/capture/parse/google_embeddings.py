@@ -19,7 +19,7 @@ def request(origin: Origin, body: Json, content: bool) -> Request:
     return Request(
         operation="embeddings",
         provider=origin.provider,
-        model=None,
+        model=body.get("model"),
         parameters=_parameters(body),
         server_address=origin.server_address,
         server_port=origin.server_port,

@@ -35,15 +35,16 @@ _NO_CONTENT: Json = {}
 
 
 def request(origin: Origin, body: Json, content: bool) -> Request:
-    """The request of ``:generateContent`` and ``:streamGenerateContent``; the model is in the path, not here."""
+    """The request of ``:generateContent`` and ``:streamGenerateContent``, with what the path says in the body."""
     return Request(
         operation="generate_content",
         provider=origin.provider,
-        model=None,
+        model=body.get("model"),
         parameters=parameters(body.get("generationConfig") or {}),
         input=tuple(message(source) for source in body.get("contents") or ()) if content else (),
         system=tuple(parts(body.get("systemInstruction"))) if content else (),
         tools=tools(body.get("tools")) if content else (),
+        stream=body.get("stream", False),
         server_address=origin.server_address,
         server_port=origin.server_port,
     )

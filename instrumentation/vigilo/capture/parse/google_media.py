@@ -33,7 +33,7 @@ def _request(operation: str, output: str, origin: Origin, body: Json, content: b
     return Request(
         operation=operation,
         provider=origin.provider,
-        model=None,
+        model=body.get("model"),
         parameters=sent,
         input=_prompts(body) if content else (),
         server_address=origin.server_address,

@@ -20,7 +20,8 @@ from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, count
 def count_request(origin: Origin, body: Json, content: bool) -> Request:
     """What is to be counted: the body of a ``generateContent``, which Google AI may wrap. Its content is not taken."""
     asked = body.get("generateContentRequest") or body
-    return replace(google_generate.request(origin, asked, False), operation="count_tokens")
+    counted = google_generate.request(origin, asked, False)
+    return replace(counted, operation="count_tokens", model=model_name(body.get("model")))
 
 
 def count_response(body: Any, content: bool) -> Response:
