@@ -23,7 +23,14 @@ DISTRIBUTION = "vigilo-otel"
 OK, NOTE, OFF, BROKEN = "ok", "note", "off", "broken"
 _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 _CORE = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-instrumentation")
-_SDKS = {"openai": "vigilo_openai", "anthropic": "vigilo_anthropic", "google-genai": "vigilo_google"}
+_SDKS = {
+    "openai": "vigilo_openai",
+    "anthropic": "vigilo_anthropic",
+    "google-genai": "vigilo_google",
+    "groq": "vigilo_groq",
+    "together": "vigilo_together",
+    "cerebras-cloud-sdk": "vigilo_cerebras",
+}
 _ENGINES = ("chdb-core-lite", "chdb-core", "chdb")
 # What other instrumentors of the same SDKs call their entry points; several distributions share a name.
 _RIVALS = frozenset({"openai", "openai_v2", "anthropic", "google_genai", "google_generativeai", "vertexai"})
