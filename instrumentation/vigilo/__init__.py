@@ -73,7 +73,7 @@ def wrap(
     meter_provider: MeterProvider | None = None,
     logger_provider: LoggerProvider | None = None,
 ) -> Client:
-    """Turns capture on for one client of a supported SDK (``openai.OpenAI()``, ``google.genai.Client()``), and for its copies.
+    """Turns capture on for one client of a supported SDK, such as ``openai.OpenAI()``, and for its copies.
 
     Returns:
         The same client. Wrapping it again changes nothing.

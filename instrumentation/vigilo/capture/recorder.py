@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace import SpanKind, StatusCode, get_tracer, set_span_in_context
 
 from vigilo import semconv
+from vigilo.capture.bill import bill
 from vigilo.capture.call import Request, Response
 from vigilo.capture.content import Content
 from vigilo.capture.context import current
@@ -17,7 +18,7 @@ from vigilo.capture.instruments import SCOPE, Instruments, details_event, labels
 from vigilo.capture.neighbours import in_charge
 from vigilo.errors import internal_errors
 from vigilo.policy.mask import mask_clip
-from vigilo.policy.pricing import call_cost, warm_up
+from vigilo.policy.pricing import warm_up
 from vigilo.policy.pseudonym import load_key, user_pseudonym
 from vigilo.settings import Settings, app_settings
 
@@ -198,7 +199,7 @@ class Recording:
         duration_s = time.perf_counter() - self._started_s
         cost: dict[str, Any] = {}
         with internal_errors("recording a call"):
-            cost = self._cost(response, duration_s)
+            cost = bill(self.request, response, time.time() - duration_s)
             if self._span.is_recording():
                 self._tell(response, {**more, **cost})
         with internal_errors("recording metrics of a call"):
@@ -251,39 +252,6 @@ class Recording:
             content.hook(masked, self._span, event)
         if event is not None:
             self._recorder.instruments.emit(event)
-
-    def _cost(self, response: Response, duration_s: float) -> dict[str, Any]:
-        """The attributes that tell the price: of all tokens or, where one is unknown, of none."""
-        if response.cost_usd is not None:
-            return {semconv.USAGE_COST: response.cost_usd, semconv.COST_SOURCE: "provider"}
-        usage = response.usage
-        if usage.input_tokens is None and usage.output_tokens is None:
-            return {}
-        began_unix_s = time.time() - duration_s
-        costs: list[Cost] = []
-        for model, spent in response.billed or ((response.model, usage),):
-            # Where the answering model has no price, that of the one that was asked stands in.
-            names: tuple[str | None, ...] = (model,)
-            if model == response.model:
-                # Bedrock's prices depend on the region, which lies in the name that was asked.
-                asked = self.request.model
-                names = (asked, model) if self.request.provider == "aws.bedrock" else (model, asked)
-            if (cost := self._price(names, spent, response.service_tier, began_unix_s)) is None:
-                return {semconv.COST_UNPRICED: True}
-            costs.append(cost)
-        return {
-            semconv.USAGE_COST: sum(float(cost.usd) for cost in costs),
-            semconv.COST_SOURCE: costs[0].source,
-            semconv.COST_SNAPSHOT: costs[0].snapshot,
-        }
-
-    def _price(
-        self, models: tuple[str | None, ...], usage: Usage, service_tier: str | None, began_unix_s: float
-    ) -> Cost | None:
-        for model in models:
-            if model and (cost := call_cost(self.request.provider, model, usage, service_tier, began_unix_s)):
-                return cost
-        return None
 
     def _chunk_gap_s(self) -> float | None:
         """The mean time between chunks; None for fewer than two."""
