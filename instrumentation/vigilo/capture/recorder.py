@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from vigilo.capture.attempts import Attempt
-    from vigilo.capture.call import Usage
     from vigilo.capture.instruments import Labels
-    from vigilo.policy.pricing import Cost
 
 ERROR_MESSAGE_MAX_CHARS = 500
 _PARTS_OF_USAGE = (
