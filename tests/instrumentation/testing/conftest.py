@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import anthropic
 import openai
@@ -45,13 +46,21 @@ async def async_anthropic_client(server: ProviderServer) -> AsyncIterator[anthro
         yield client
 
 
+@contextmanager
+def _google_client(**options: Any) -> Iterator[genai.Client]:
+    """A client that is closed in the end, which the oldest versions of the SDK leave to the HTTP client."""
+    client = genai.Client(api_key="any", **options)
+    yield client
+    (client if hasattr(client, "close") else client._api_client._httpx_client).close()
+
+
 @pytest.fixture
 def google_client(server: ProviderServer) -> Iterator[genai.Client]:
-    with genai.Client(api_key="any", vertexai=False, http_options={"base_url": server.google_url}) as client:
+    with _google_client(vertexai=False, http_options={"base_url": server.google_url}) as client:
         yield client
 
 
 @pytest.fixture
 def vertex_client(server: ProviderServer) -> Iterator[genai.Client]:
-    with genai.Client(api_key="any", vertexai=True, http_options={"base_url": server.google_url}) as client:
+    with _google_client(vertexai=True, http_options={"base_url": server.google_url}) as client:
         yield client
