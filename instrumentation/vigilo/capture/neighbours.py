@@ -8,8 +8,8 @@ A call that somebody else records would be told, and its tokens counted, twice; 
 
 Everything they miss is ours. A context alone proves little, because contexts leak: that of the official
 instrumentation of anthropic 1.3b0 stays in force while a stream is open, and OpenLLMetry's instrumentation of LangChain
-0.62 never takes its own back. So an invocation stands for one request, and OpenLLMetry's mark counts under a model of
-LangChain only.
+0.62 never takes its own back. So an invocation stands for one request, unless it is known to make several, and
+OpenLLMetry's mark counts under a model of LangChain only.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Neighbour:
         sdks: the client libraries, by their root packages.
         wraps: whether its wrapper on the stack tells that it records; where not, util-genai's context tells it.
         silent: modules with wrappers that record no call.
+        asks_again: its invocation covers several requests: the SDK calls functions and asks again.
     """
 
     package: str
@@ -51,6 +52,7 @@ class Neighbour:
     sdks: tuple[str, ...]
     wraps: bool = True
     silent: tuple[str, ...] = ()
+    asks_again: bool = False
 
     def has(self, module: str) -> bool:
         """Whether ``module`` is one of its modules."""
@@ -75,6 +77,7 @@ NEIGHBOURS = (
         "opentelemetry.instrumentation.google_genai",
         ("google",),
         wraps=False,
+        asks_again=True,
     ),
     Neighbour("opentelemetry-instrumentation-openai-v2", "opentelemetry.instrumentation.openai_v2", ("openai",)),
     Neighbour(
@@ -100,6 +103,9 @@ NEIGHBOURS = (
         ("google",),
         silent=("openinference.instrumentation.google_genai._context",),
     ),
+    Neighbour("openlit", "openlit.instrumentation.openai", ("openai",)),
+    Neighbour("openlit", "openlit.instrumentation.anthropic", ("anthropic",)),
+    Neighbour("openlit", "openlit.instrumentation.google_ai_studio", ("google",)),
     Neighbour("logfire", "logfire._internal.integrations.llm_providers", ("openai", "anthropic")),
 )
 """As of 2026-11: the versions that ``tests/neighbours`` runs."""
@@ -197,8 +203,6 @@ def _by_context(context: Context, operation: str, frame: FrameType) -> str | Non
 
 def _invocation(data: Any, frame: FrameType) -> str | None:
     """Who opened the invocation whose data lies in the context; None where the call cannot be its request."""
-    if getattr(data, "vigilo_has_request", False):
-        return None
     scope = getattr(get_current_span(), "instrumentation_scope", None)
     name = scope.name if scope is not None else "opentelemetry.util.genai"
     neighbour = neighbour_of(name)
@@ -206,6 +210,8 @@ def _invocation(data: Any, frame: FrameType) -> str | None:
         if _sdk(_modules_above(frame)) not in neighbour.sdks:
             return None
         name = neighbour.package
+    if getattr(data, "vigilo_has_request", False) and not (neighbour is not None and neighbour.asks_again):
+        return None
     data.vigilo_has_request = True
     return name
 
