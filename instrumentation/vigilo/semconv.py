@@ -27,7 +27,7 @@ gcp.vertex_ai, groq, mistral_ai, ...); where they have none, the provider's plai
 CONVERSATION_ID: Final = "gen_ai.conversation.id"  # string
 AGENT_NAME: Final = "gen_ai.agent.name"  # string: the agent that is called instead of a model
 CONVERSATION_COMPACTED: Final = "gen_ai.conversation.compacted"  # boolean, when the provider replaced it by a summary
-OUTPUT_TYPE: Final = "gen_ai.output.type"  # string: text, json, image, speech
+OUTPUT_TYPE: Final = "gen_ai.output.type"  # string: text, json, image, speech; video, which is ours
 SERVER_ADDRESS: Final = "server.address"  # string: host of the provider
 SERVER_PORT: Final = "server.port"  # int
 ERROR_TYPE: Final = "error.type"  # string: class of the exception, with its module
