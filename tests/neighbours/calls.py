@@ -213,6 +213,16 @@ def google_tools():
 
 
 @call
+def google_interactions():
+    sdk("google").interactions.create(model="gemini-2.5-flash", input="Hello")
+
+
+@call
+def google_interactions_stream():
+    list(sdk("google").interactions.create(model="gemini-2.5-flash", input="Hello", stream=True))
+
+
+@call
 def google_embed():
     sdk("google").models.embed_content(model="gemini-embedding-001", contents="Hello")
 

@@ -34,9 +34,12 @@ CALLS = (
     "generate_stream_async",
     "google_chat",
     "google_tools",
+    "google_interactions",
+    "google_interactions_stream",
     "google_embed",
     "google_count",
 )
+_INTERACTIONS = {"google_interactions", "google_interactions_stream"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ NEIGHBOURS = {
             "opentelemetry-instrumentation-google-generativeai",
         ),
         ("opentelemetry.instrumentation.",),
-        frozenset({"images", "messages_parse", "messages_count", "google_embed", "google_count"}),
+        frozenset({"images", "messages_parse", "messages_count", "google_embed", "google_count"}) | _INTERACTIONS,
     ),
     "openinference": Beside(
         (
@@ -79,7 +82,8 @@ NEIGHBOURS = {
     "openlit": Beside(
         ("openlit",),
         ("openlit.",),
-        frozenset({"completions", "messages_beta", "messages_parse", "messages_count", "google_embed", "google_count"}),
+        frozenset({"completions", "messages_beta", "messages_parse", "messages_count", "google_embed", "google_count"})
+        | _INTERACTIONS,
     ),
     "logfire": Beside(
         ("logfire",),
