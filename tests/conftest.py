@@ -5,9 +5,13 @@ from __future__ import annotations
 import gc
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # How long an example takes says something about the machine, nothing about the code.
 settings.register_profile("vigilo", settings.get_profile(settings.get_current_profile_name()), deadline=None)
@@ -33,6 +37,19 @@ def pytest_collection_finish() -> None:
     """Takes what the SDKs' modules hold out of garbage collection: tests of dropped streams collect after each call."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Providers here are on loopback without TLS, and reading all authorities takes each client a tenth of a second."""
+    certifi = pytest.importorskip("certifi")
+    authorities = Path(certifi.where()).read_text("utf-8")
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    one = tmp_path_factory.mktemp("authorities") / "one.pem"
+    one.write_text(f"{begin}{authorities.partition(begin)[2].partition(end)[0]}{end}\n", "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(one))
+        yield
 
 
 @pytest.fixture(autouse=True)

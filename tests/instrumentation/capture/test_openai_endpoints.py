@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, ExitStack
 from functools import reduce
 
 import openai
+import openai.types.audio
 import pytest
 from pydantic import BaseModel
 
