@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test check format docs dashboards bench clean
+OLDEST := .venv-oldest/bin/python
+
+.PHONY: demo test test-oldest coverage check format docs dashboards bench clean
 .DEFAULT_GOAL := demo
 
 # What the demo runs: the package with the three SDKs and the embedded engine.
@@ -25,6 +27,26 @@ demo: $(VENV)/.app
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# The same with the oldest supported SDKs in their place.
+.venv-oldest/.dev: pyproject.toml constraints.txt tests/matrix/oldest.txt
+	test -x $(OLDEST) || $(PYTHON) -m venv .venv-oldest
+	$(OLDEST) -m pip --disable-pip-version-check install --quiet --upgrade 'pip>=25.1'
+	$(OLDEST) -m pip install --quiet --constraint constraints.txt --editable . --group test
+	$(OLDEST) -m pip install --quiet --requirement tests/matrix/oldest.txt
+	touch $@
+
+CAPTURE := tests/instrumentation/capture
+test-oldest: .venv-oldest/.dev
+	$(OLDEST) -m pytest tests/matrix $(CAPTURE)/test_cassettes.py $(CAPTURE)/test_*_endpoints.py \
+		$(CAPTURE)/test_realtime.py $(PYTEST_ARGS)
+
+# Runs the matrix with the newest SDKs and the oldest, and writes the page of it.
+coverage: $(VENV)/.dev .venv-oldest/.dev
+	rm -f tests/matrix/results/*.json
+	MATRIX_RESULTS=tests/matrix/results/newest.json $(BIN)/python -m pytest tests/matrix/test_[!r]*.py
+	MATRIX_RESULTS=tests/matrix/results/oldest.json $(OLDEST) -m pytest tests/matrix/test_[!r]*.py
+	$(BIN)/python docs/generate.py
+
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,7 +57,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Generated files: the settings table and the Grafana dashboards. Tests fail when they have drifted.
+# Generated files: the settings table, the table of coverage and the Grafana dashboards. Tests fail when they have drifted.
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
 
@@ -49,4 +71,4 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/policy_cost.py
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-oldest build dist .mypy_cache .pytest_cache .ruff_cache

@@ -125,14 +125,9 @@ def cells() -> Iterator[Cell]:
     yield from stainless(
         replace(MESSAGES, client="AnthropicVertex", parse=None, expected=replace(CHAT, provider="gcp.vertex_ai"))
     )
-    # Streams of Bedrock come in a format of AWS, which the SDK reads with botocore.
-    yield from stainless(
-        replace(
-            MESSAGES,
-            client="AnthropicBedrock",
-            stream=None,
-            helper=None,
-            parse=None,
-            expected=replace(CHAT, provider="aws.bedrock"),
-        )
-    )
+    on_bedrock = replace(CHAT, provider="aws.bedrock")
+    for cell in stainless(replace(MESSAGES, client="AnthropicBedrock", parse=None, expected=on_bedrock)):
+        if cell.style.endswith(("lines", "bytes")):  # of AWS' binary format, in which there are no events to be seen
+            yield replace(cell, expected=replace(on_bedrock, tokens=UNCOUNTED))
+        else:
+            yield cell

@@ -99,11 +99,6 @@ class Endpoint:
     polled: bool = False
 
     @property
-    def has_raw(self) -> bool:
-        """Whether the method is one of the SDK's generated ones, which have raw responses."""
-        return not self.method.startswith("beta.chat")
-
-    @property
     def has_copies(self) -> bool:
         return not self.client.startswith("Gemini")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from .cells import Cell, Endpoint, Expected, Fresh
-from .styles import stainless
+from .styles import helpers, stainless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,15 +79,6 @@ ENDPOINTS = (
     CHAT,
     _with_tools(CHAT, {"type": "function", "function": TOOL}),
     replace(CHAT, name="chat.completions, 3 choices", arguments={**CHAT.arguments, "n": 3}, parse=None),
-    # Until 1.92 the two methods were found under `beta`.
-    replace(
-        CHAT,
-        name="beta.chat.completions",
-        method="beta.chat.completions.create",
-        stream=None,
-        helper="beta.chat.completions.stream",
-        parse="beta.chat.completions.parse",
-    ),
     RESPONSES,
     _with_tools(RESPONSES, {"type": "function", "strict": True, **TOOL}),
     replace(
@@ -212,12 +203,17 @@ ENDPOINTS = (
         expected=replace(expected("none", None), spans=0),
     ),
 )
+# Until 1.92 the two methods were found under `beta` only.
+BETA = replace(
+    CHAT, name="beta.chat.completions", helper="beta.chat.completions.stream", parse="beta.chat.completions.parse"
+)
 ON_AZURE = (CHAT, RESPONSES, EMBEDDINGS)
 
 
 def cells() -> Iterator[Cell]:
     for endpoint in ENDPOINTS:
         yield from stainless(endpoint)
+    yield from helpers(BETA)
     for endpoint in ON_AZURE:
         on_azure = replace(endpoint.expected, provider="azure.ai.openai")
         yield from stainless(replace(endpoint, client="AzureOpenAI", expected=on_azure))

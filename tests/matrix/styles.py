@@ -136,31 +136,42 @@ RAW, STREAMING = "with_raw_response", "with_streaming_response"
 
 def stainless(endpoint: Endpoint) -> Iterator[Cell]:
     """The cells of an endpoint of OpenAI's or Anthropic's SDK: each style, sync and async."""
-    for cell in _sync(endpoint):
+    return _with_async(_sync(endpoint))
+
+
+def helpers(endpoint: Endpoint) -> Iterator[Cell]:
+    """The cells of what an SDK puts over an endpoint: its helper for streams, and ``parse``."""
+    return _with_async(_helpers(endpoint))
+
+
+def _with_async(cells: Iterator[Cell]) -> Iterator[Cell]:
+    for cell in cells:
         yield cell
         yield replace(cell, is_async=True, use=ASYNC[cell.use])
 
 
 def _sync(endpoint: Endpoint) -> Iterator[Cell]:
     yield _cell(endpoint, "call", keep)
+    yield from _helpers(endpoint)
     if endpoint.has_copies:
         yield replace(_cell(endpoint, "copy of the client", keep), copied=True)
     if not endpoint.polled:
         yield replace(_cell(endpoint, "error status", keep), answered="error status")
         yield replace(_cell(endpoint, "429, then a reply", keep), answered="429, then a reply")
-    if endpoint.has_raw:
-        yield _cell(endpoint, "raw", keep if endpoint.binary else parsed, endpoint.through(RAW))
-        used = read_inside if endpoint.binary else parse_inside
-        yield _cell(endpoint, "streaming response", used, endpoint.through(STREAMING))
+    yield _cell(endpoint, "raw", keep if endpoint.binary else parsed, endpoint.through(RAW))
+    used = read_inside if endpoint.binary else parse_inside
+    yield _cell(endpoint, "streaming response", used, endpoint.through(STREAMING))
     if endpoint.stream is not None:
         stream = endpoint.stream
+        streaming, counted = endpoint.through(STREAMING), {**stream, **endpoint.counted}
         yield _cell(endpoint, "stream", drain, arguments=stream)
-        if endpoint.has_raw:
-            yield _cell(endpoint, "raw stream", drain_parsed, endpoint.through(RAW), stream)
-            streaming, counted = endpoint.through(STREAMING), {**stream, **endpoint.counted}
-            yield _cell(endpoint, "streaming response, stream", drain_inside, streaming, counted)
-            yield _cell(endpoint, "streaming response, lines", lines_inside, streaming, counted)
-            yield _cell(endpoint, "streaming response, bytes", bytes_inside, streaming, counted)
+        yield _cell(endpoint, "raw stream", drain_parsed, endpoint.through(RAW), stream)
+        yield _cell(endpoint, "streaming response, stream", drain_inside, streaming, counted)
+        yield _cell(endpoint, "streaming response, lines", lines_inside, streaming, counted)
+        yield _cell(endpoint, "streaming response, bytes", bytes_inside, streaming, counted)
+
+
+def _helpers(endpoint: Endpoint) -> Iterator[Cell]:
     if endpoint.helper is not None:
         yield _cell(endpoint, "stream helper", helped, endpoint.helper)
         if "messages" in endpoint.helper:

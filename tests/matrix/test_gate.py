@@ -6,6 +6,9 @@ from vigilo.capture import gate
 
 from .test_call_styles import CELLS, pytestmark  # noqa: F401 - the SDKs warn here too
 
+# Who asks for a result that is there already asks no model.
+SENT = [cell for cell in CELLS if cell.answered == "reply" and not cell.polled]
+
 
 class RefusedError(Exception):
     """The gate's own, which the app gets as it is."""
@@ -21,8 +24,7 @@ def closed():
     gate.remove_guard(refuse)
 
 
-# Who asks for a result that is there already asks no model.
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.answered == "reply" and not cell.polled], ids=str)
+@pytest.mark.parametrize("cell", SENT, ids=str)
 def test_nothing_reaches_the_provider(bench, closed, cell):
     with bench.recorded("gate", cell):
         method = bench.method(cell)
