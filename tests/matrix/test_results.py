@@ -42,7 +42,7 @@ def test_the_committed_results_are_of_every_cell(sdks):
 def test_no_committed_result_is_a_failure(sdks):
     results = json.loads((HERE / "results" / f"{sdks}.json").read_text("utf-8"))
     rows = [outcomes for table in results["tables"].values() for outcomes in table.values()]
-    assert {outcome for outcomes in rows for outcome in outcomes} == {"passed", "absent"}
+    assert {"passed"} <= {outcome for outcomes in rows for outcome in outcomes} <= {"passed", "absent"}
 
 
 def test_the_oldest_are_the_oldest_that_are_supported():
