@@ -49,7 +49,9 @@ def end_idle(now_s: float) -> None:
         now_s: the time on the clock of ``time.monotonic``.
     """
     for stream, (chunks, since_s) in list(_open.items()):
-        if stream.recording.chunks != chunks or stream.is_waited_for:
+        if stream.recording.ended:
+            forget(stream)  # by an error before anything was read
+        elif stream.recording.chunks != chunks or stream.is_waited_for:
             _open[stream] = (stream.recording.chunks, now_s)
         elif 0 < stream.idle_limit_s <= now_s - since_s:
             stream.end("idle")

@@ -87,18 +87,18 @@ class StreamEnd:
 
     def end(self, by: str | None = None) -> None:
         """Ends the recording; ``by``: what ended a stream that was not all read (close, drop, idle, exit)."""
+        open_streams.forget(self)
         if self.recording.ended:
             return
-        open_streams.forget(self)
         response = self._response()
         if by is not None:
             response = replace(response, attributes={**response.attributes, semconv.STREAM_ENDED_BY: by})
         self.recording.finish(response)
 
     def fail(self, error: BaseException) -> None:
+        open_streams.forget(self)
         if self.recording.ended:
             return
-        open_streams.forget(self)
         self.recording.fail(error, self._response())
 
     def _response(self) -> Response:

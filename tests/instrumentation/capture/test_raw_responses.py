@@ -105,9 +105,12 @@ def test_a_stream_that_is_left_halfway_is_ended_with_what_came(instrumented, cou
 
 def test_a_broken_connection_fails_the_span(instrumented, server):
     server.drop(after_chunks=2)
-    with openai.OpenAI() as client, client.chat.completions.with_streaming_response.create(**COUNTED) as response:
-        with pytest.raises(Exception, match="peer closed connection"):
-            list(response.iter_lines())
+    with (
+        openai.OpenAI() as client,
+        client.chat.completions.with_streaming_response.create(**COUNTED) as response,
+        pytest.raises(Exception, match="peer closed connection"),
+    ):
+        list(response.iter_lines())
     assert instrumented.span().status.status_code.name == "ERROR"
 
 

@@ -7,6 +7,7 @@ import json
 import time
 from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 
 import openai
 import pytest
@@ -34,6 +35,18 @@ APIS = [
         ("beta.realtime", "realtime" in vars(openai.resources.beta.Beta)),
     )
 ]
+
+
+def apis_with(class_name, method):
+    """The APIs of this SDK where a class of the connection has a method."""
+    return [
+        api
+        for api in ("realtime", "beta.realtime")
+        if find_spec("openai.resources." + api) is not None
+        and hasattr(getattr(import_module(f"openai.resources.{api}.realtime"), class_name), method)
+    ]
+
+
 GA = pytest.mark.skipif(not hasattr(openai.OpenAI, "realtime"), reason="this SDK has the beta only")
 
 
@@ -122,13 +135,17 @@ def recv_bytes(connection):
 
 
 def handlers(connection):
-    if not hasattr(connection, "dispatch_events"):
-        pytest.skip("this SDK has no event handlers")
     connection.on("response.done", lambda _: connection.close())
     connection.dispatch_events()
 
 
-@pytest.mark.parametrize("read", [recv, iterate, recv_bytes, handlers])
+@pytest.mark.parametrize(
+    ("api", "read"),
+    [
+        *((api, read) for api in apis_with("RealtimeConnection", "recv") for read in (recv, iterate, recv_bytes)),
+        *((api, handlers) for api in apis_with("RealtimeConnection", "dispatch_events")),
+    ],
+)
 def test_a_response_is_one_span_however_it_is_read(server, instrumented, api, read):
     server.reply("Hello there, Ada", usage=USAGE)
     with connected(server, api) as connection:
@@ -353,33 +370,30 @@ def test_the_gate_is_asked_before_a_response_is_created(server, instrumented, ap
     assert instrumented.span().attributes["error.type"].endswith("RefusedError")
 
 
+@pytest.mark.parametrize("api", apis_with("RealtimeConnection", "send_raw"))
 def test_an_event_can_be_sent_as_text(server, instrumented, api):
     server.reply("Hello", usage=USAGE)
     with connected(server, api) as connection:
-        if not hasattr(connection, "send_raw"):
-            pytest.skip("this SDK sends no text")
         connection.send_raw(json.dumps({"type": "response.create"}))
         read_until(connection)
     check(instrumented.span())
 
 
+@pytest.mark.parametrize("api", apis_with("RealtimeConnectionManager", "send"))
 def test_an_event_can_be_sent_before_the_connection_stands(server, instrumented, api):
     server.reply("Hello", usage=USAGE)
     with openai.OpenAI(**options(server)) as client:
         manager = realtime_of(client, api).connect(model="gpt-realtime")
-        if not hasattr(manager, "send"):
-            pytest.skip("this SDK has no queue")
         manager.send({"type": "response.create"})
         with manager as connection:
             read_until(connection)
     check(instrumented.span())
 
 
+@pytest.mark.parametrize("api", apis_with("RealtimeConnectionManager", "send"))
 def test_a_manager_that_never_connects_ends_what_was_asked_for(server, instrumented, api):
     with openai.OpenAI(**options(server)) as client:
         manager = realtime_of(client, api).connect(model="gpt-realtime")
-        if not hasattr(manager, "send"):
-            pytest.skip("this SDK has no queue")
         manager.send({"type": "response.create"})
         del manager
         assert instrumented.span().attributes["vigilo.stream.ended_by"] == "drop"
