@@ -4,7 +4,6 @@ import inspect
 import json
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 
