@@ -71,4 +71,4 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/policy_cost.py
 
 clean:
-	rm -rf $(VENV) .venv-oldest build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-oldest .venv-neighbours build dist .mypy_cache .pytest_cache .ruff_cache
