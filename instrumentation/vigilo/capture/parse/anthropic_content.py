@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vigilo.capture.parse.endpoint import read, text_part
+from vigilo.capture.parse.endpoint import read, server_tool_call, server_tool_response, text_part
 
 if TYPE_CHECKING:
     from vigilo.capture.call import Message, Part
@@ -48,15 +48,12 @@ def part(block: Any) -> Part:
             "arguments": read(block, "input"),
         }
     if kind in _SERVER_CALLS:
-        name = read(block, "name")
-        called = {"type": name, "arguments": read(block, "input")}
-        return {"type": "server_tool_call", "id": read(block, "id"), "name": name, "server_tool_call": called}
+        return server_tool_call(read(block, "id"), read(block, "name"), read(block, "input"))
     if kind == "tool_result":
         return {"type": "tool_call_response", "id": read(block, "tool_use_id"), "response": _said(block)}
     if isinstance(kind, str) and kind.endswith("tool_result"):
-        answered = {"type": kind.removesuffix("_tool_result"), "result": _result(read(block, "content"))}
-        told = {"id": read(block, "tool_use_id"), "server_tool_call_response": answered}
-        return {"type": "server_tool_call_response", **told}
+        name = kind.removesuffix("_tool_result")
+        return server_tool_response(read(block, "tool_use_id"), name, _result(read(block, "content")))
     if kind in _MODALITIES:
         return _media(_MODALITIES[kind], read(block, "source"))
     if kind == "container_upload":

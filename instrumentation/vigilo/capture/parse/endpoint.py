@@ -112,6 +112,24 @@ def text_part(text: Any) -> Part:
     return {"type": "text", "content": text}
 
 
+def server_tool_call(call_id: Any, name: Any, arguments: Any = None) -> Part:
+    """A call of a tool that the provider runs itself; ``arguments`` as the provider tells them, None where it does not.
+
+    Shape: ``ServerToolCallPart`` of the conventions.
+    """
+    called = {"type": name} if arguments is None else {"type": name, "arguments": arguments}
+    return {"type": "server_tool_call", "id": call_id, "name": name, "server_tool_call": called}
+
+
+def server_tool_response(call_id: Any, name: Any, result: Any) -> Part:
+    """What a tool that the provider runs itself gave. Shape: ``ServerToolCallResponsePart`` of the conventions."""
+    return {
+        "type": "server_tool_call_response",
+        "id": call_id,
+        "server_tool_call_response": {"type": name, "result": result},
+    }
+
+
 def answer(role: str, parts: Sequence[Part], finish_reason: str | None) -> Message:
     """One message of an answer; an answer that broke off has the finish reason ``""``."""
     return {"role": role, "parts": list(parts), "finish_reason": finish_reason or ""}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vigilo.capture.parse.endpoint import Json, text_part
+from vigilo.capture.parse.endpoint import Json, server_tool_call, server_tool_response, text_part
 
 if TYPE_CHECKING:
     from vigilo.capture.call import Message, Part
@@ -62,28 +62,22 @@ def _file(file: Json) -> Part:
 
 
 def _code(code: Json) -> Part:
-    return server_tool_call("code_execution", {"language": code.get("language"), "code": code.get("code")}, code)
+    return server_tool_call(
+        code.get("id"), "code_execution", {"language": code.get("language"), "code": code.get("code")}
+    )
 
 
 def _code_result(result: Json) -> Part:
-    return _server_tool_response({"outcome": result.get("outcome"), "output": result.get("output")}, result)
+    gave = {"outcome": result.get("outcome"), "output": result.get("output")}
+    return server_tool_response(result.get("id"), "code_execution", gave)
 
 
 def _server_call(call: Json) -> Part:
-    return server_tool_call(str(call.get("toolType") or "").lower(), call.get("args"), call)
+    return server_tool_call(call.get("id"), str(call.get("toolType") or "").lower(), call.get("args"))
 
 
 def _server_response(result: Json) -> Part:
-    return _server_tool_response(result.get("response"), result)
-
-
-def server_tool_call(name: str, arguments: Any, source: Json) -> Part:
-    """A call of a tool that Google runs itself."""
-    return {"type": "server_tool_call", "id": source.get("id"), "name": name, "arguments": arguments}
-
-
-def _server_tool_response(response: Any, source: Json) -> Part:
-    return {"type": "server_tool_call_response", "id": source.get("id"), "response": response}
+    return server_tool_response(result.get("id"), str(result.get("toolType") or "").lower(), result.get("response"))
 
 
 _KINDS = {
@@ -104,10 +98,10 @@ def grounding(candidate: Json) -> list[Part]:
     searched = candidate.get("groundingMetadata") or {}
     for name, field in (("google_search", "webSearchQueries"), ("retrieval", "retrievalQueries")):
         if queries := searched.get(field):
-            found.append(server_tool_call(name, {"queries": list(queries)}, {}))
+            found.append(server_tool_call(None, name, {"queries": list(queries)}))
     if pages := (candidate.get("urlContextMetadata") or {}).get("urlMetadata"):
         urls = [page.get("retrievedUrl") for page in pages]
-        found.append(server_tool_call("url_context", {"urls": urls}, {}))
+        found.append(server_tool_call(None, "url_context", {"urls": urls}))
     return found
 
 

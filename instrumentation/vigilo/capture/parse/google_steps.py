@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vigilo.capture.parse.endpoint import read, text_part
+from vigilo.capture.parse.endpoint import read, server_tool_call, server_tool_response, text_part
 
 if TYPE_CHECKING:
     from vigilo.capture.call import Message, Part
@@ -42,22 +42,20 @@ def step_part(step: Any) -> list[Part]:
         summary = [read(content, "text") for content in read(step, "summary") or ()]
         return [{"type": "reasoning", "content": "\n".join(text for text in summary if text)}] if any(summary) else []
     if kind == "function_call":
-        return [_call("tool_call", step, read(step, "name"))]
+        return [_tool_call(read(step, "id"), read(step, "name"), plain(read(step, "arguments")))]
     if kind == "function_result":
-        return [_result("tool_call_response", step)]
+        return [{"type": "tool_call_response", "id": read(step, "call_id"), "response": plain(read(step, "result"))}]
     if isinstance(kind, str) and kind.endswith("_call"):
-        return [_call("server_tool_call", step, read(step, "name") or kind.removesuffix("_call"))]
+        name = read(step, "name") or kind.removesuffix("_call")
+        return [server_tool_call(read(step, "id"), name, plain(read(step, "arguments")))]
     if isinstance(kind, str) and kind.endswith("_result"):
-        return [_result("server_tool_call_response", step)]
+        name = kind.removesuffix("_result")
+        return [server_tool_response(read(step, "call_id"), name, plain(read(step, "result")))]
     return [content_part(step)]
 
 
-def _call(kind: str, step: Any, name: Any) -> Part:
-    return {"type": kind, "id": read(step, "id"), "name": name, "arguments": plain(read(step, "arguments"))}
-
-
-def _result(kind: str, step: Any) -> Part:
-    return {"type": kind, "id": read(step, "call_id"), "response": plain(read(step, "result"))}
+def _tool_call(call_id: Any, name: Any, arguments: Any) -> Part:
+    return {"type": "tool_call", "id": call_id, "name": name, "arguments": arguments}
 
 
 def content_part(content: Any) -> Part:
@@ -143,9 +141,8 @@ class _Step:
             return [{"type": "reasoning", "content": "".join(self._texts)}] if self._texts else []
         if self._pieces:
             name = read(self._started, "name")
-            call = "tool_call" if kind == "function_call" else "server_tool_call"
-            arguments = "".join(self._pieces)
-            return [{"type": call, "id": read(self._started, "id"), "name": name, "arguments": arguments}]
+            call = _tool_call if kind == "function_call" else server_tool_call
+            return [call(read(self._started, "id"), name, "".join(self._pieces))]
         parts = [text_part("".join(self._texts))] if self._texts else []
         parts += [part for other in self._others for part in step_part(other)]
         return parts or (step_part(self._started) if self._started is not None and kind != "text" else [])

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from vigilo import semconv
 from vigilo.capture.call import Message, Part, Request, Response, Usage
-from vigilo.capture.parse.endpoint import answer, blob_or_uri, count, finish_reason, read, text_part
+from vigilo.capture.parse.endpoint import (
+    answer,
+    blob_or_uri,
+    count,
+    finish_reason,
+    read,
+    server_tool_call,
+    text_part,
+)
 from vigilo.capture.parse.openai_audio import transcript
 from vigilo.capture.parse.openai_chat import tool
 from vigilo.capture.parse.openai_request import asked, said
@@ -188,7 +196,7 @@ def _output_part(item: Any) -> Part:
             "name": read(item, "name"),
             "arguments": read(item, "arguments"),
         }
-    return {"type": "server_tool_call", "id": read(item, "id"), "name": read(item, "name") or kind}
+    return server_tool_call(read(item, "id"), read(item, "name") or kind, read(item, "arguments"))
 
 
 def usage(source: Any) -> Usage:

@@ -21,6 +21,7 @@ from vigilo.capture.parse.endpoint import (
     finish_reason,
     read,
     sent,
+    server_tool_call,
     text_part,
 )
 from vigilo.capture.parse.once import Once
@@ -118,7 +119,14 @@ def _output_part(item: Any) -> Part:
     if kind == "reasoning":
         summary = "\n".join(read(part, "text") or "" for part in read(item, "summary") or ())
         return {"type": "reasoning", "content": summary}
-    return {"type": "server_tool_call", "id": read(item, "id"), "name": kind}
+    return server_tool_call(read(item, "id"), read(item, "name") or kind, _told_of_tool(item))
+
+
+def _told_of_tool(item: Any) -> Any:
+    """What a tool of OpenAI's was asked: each kind of call has a field of its own for it."""
+    told = (read(item, field) for field in ("arguments", "action", "queries", "code"))
+    asked: Any = next((value for value in told if value is not None), None)
+    return asked.to_dict() if hasattr(asked, "to_dict") else asked
 
 
 def usage(source: Any) -> Usage:

@@ -176,8 +176,12 @@ def test_tools_of_google_are_server_tool_calls():
         ("server_tool_call_response", None),
         ("text", None),
     ]
-    assert message["parts"][0]["arguments"] == {"queries": ["what is one"]}
-    assert message["parts"][2]["arguments"] == {"language": "PYTHON", "code": "print(1)"}
+    searched, _, ran, gave, *_ = message["parts"]
+    asked = {"type": "google_search", "arguments": {"queries": ["what is one"]}}
+    assert searched["server_tool_call"] == asked
+    assert ran["server_tool_call"]["arguments"] == {"language": "PYTHON", "code": "print(1)"}
+    done = {"type": "code_execution", "result": {"outcome": "OUTCOME_OK", "output": "1"}}
+    assert gave["server_tool_call_response"] == done
     assert message["parts"][4]["id"] == message["parts"][5]["id"] == "t1"
 
 

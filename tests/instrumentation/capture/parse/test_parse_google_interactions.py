@@ -252,7 +252,12 @@ def test_a_stream_is_put_together_step_by_step():
     assert (response.id, response.model, response.finish_reasons) == ("v1_1", "m", ("stop",))
     assert response.output[0]["parts"] == [
         {"type": "reasoning", "content": "hm"},
-        {"type": "server_tool_call", "id": "g", "name": "google_search", "arguments": {"queries": ["cats"]}},
+        {
+            "type": "server_tool_call",
+            "id": "g",
+            "name": "google_search",
+            "server_tool_call": {"type": "google_search", "arguments": {"queries": ["cats"]}},
+        },
         text("a cat"),
     ]
 

@@ -275,3 +275,12 @@ def test_whole_numbers_are_doubles_where_the_conventions_want_one():
     told = sent.parameters
     assert [type(told[f"gen_ai.request.{name}"]) for name in ("temperature", "top_p")] == [float, float]
     assert [type(told[f"gen_ai.request.{name}"]) for name in ("seed", "max_tokens")] == [int, int]
+
+
+def test_a_tool_of_openais_own_is_a_server_tool_call():
+    item = {"type": "web_search_call", "id": "ws_1", "action": {"type": "search", "query": "rain"}}
+    (message,) = RESPONSES.response({"status": "completed", "output": [item]}, True).output
+    called = {"type": "web_search_call", "arguments": {"type": "search", "query": "rain"}}
+    assert message["parts"] == [
+        {"type": "server_tool_call", "id": "ws_1", "name": "web_search_call", "server_tool_call": called}
+    ]

@@ -81,7 +81,7 @@ def test_a_call_of_a_tool():
     (message,) = response({**DONE, "output": [call, {"type": "mcp_call", "id": "m", "name": "g"}]}, True).output
     assert message["parts"] == [
         {"type": "tool_call", "id": "c", "name": "f", "arguments": '{"a":1}'},
-        {"type": "server_tool_call", "id": "m", "name": "g"},
+        {"type": "server_tool_call", "id": "m", "name": "g", "server_tool_call": {"type": "g"}},
     ]
 
 
