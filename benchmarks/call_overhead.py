@@ -1,12 +1,15 @@
-"""What vigilo adds to a call: CPU time beside the bare SDK, in one run, over an in-process transport.
+"""What vigilo adds to a call and to an app's start: CPU time beside the bare SDK, in one run.
 
-Prints microseconds of process CPU for each kind of call, minimum over interleaved rounds, exporter thread included.
+Calls go over an in-process transport; printed are microseconds of process CPU for each kind, minimum over interleaved
+rounds, exporter thread included. The start is measured in fresh processes.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 
 os.environ.setdefault("ANTHROPIC_OPEN_TELEMETRY", "false")
@@ -90,6 +93,23 @@ def cpu_us(call: Callable[[openai.OpenAI], None], of: openai.OpenAI, calls: int)
     return (time.process_time() - started) / calls * 1e6
 
 
+STARTS = {
+    "import vigilo": ("", "import vigilo"),
+    "vigilo.instrument(), no SDK imported": ("import vigilo, opentelemetry.sdk.trace", "vigilo.instrument()"),
+    "... and openai imported before": ("import vigilo, opentelemetry.sdk.trace, openai", "vigilo.instrument()"),
+}
+"""What is measured at the start of an app: what has run before, and what is timed."""
+START_ROUNDS = 5
+
+
+def start_ms(before: str, timed: str) -> float:
+    """CPU milliseconds of a statement in a fresh process."""
+    clock = "time.process_time()"
+    script = f"import time\n{before}\nstarted = {clock}\n{timed}\nprint(({clock} - started) * 1e3)"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
 def main() -> None:
     clients = {"bare SDK": client(), "vigilo, content off": wrapped("off"), "vigilo, content masked": wrapped("masked")}
     kinds: dict[str, tuple[Callable[[openai.OpenAI], None], int]] = {
@@ -109,6 +129,14 @@ def main() -> None:
             floor, value = best["bare SDK", kind], best[name, kind]
             cells += f"{value:>10.0f} (+{value - floor:>5.0f}, x{value / floor:.2f})"
         print(f"{name:<40}{cells}")
+    print()
+    for name in list(clients)[1:]:
+        kind = f"stream of {CHUNKS} chunks"
+        a_chunk = (best[name, kind] - best["bare SDK", kind]) / CHUNKS
+        print(f"{'added to a chunk: ' + name:<40}{a_chunk:>10.1f} us")
+    for name, (before, timed) in STARTS.items():
+        least = min(start_ms(before, timed) for _ in range(START_ROUNDS))
+        print(f"{name:<40}{least:>10.1f} ms")
 
 
 if __name__ == "__main__":
