@@ -13,9 +13,8 @@ from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import REGISTRY, generate_latest
 
-from vigilo import semconv
 from vigilo.capture.call import Usage
-from vigilo.capture.instruments import Instruments
+from vigilo.capture.instruments import Instruments, labels_of
 from vigilo_exporter.assets import asset
 
 if TYPE_CHECKING:
@@ -77,10 +76,8 @@ def _exposed_by_our_metrics() -> str:
     reader = PrometheusMetricReader()
     provider = MeterProvider(metric_readers=[reader])
     try:
-        labels = {semconv.REQUEST_MODEL: "m", semconv.ERROR_TYPE: "TimeoutError"}
-        instruments = Instruments(provider, None)
-        instruments.record_call(labels, Usage(), duration_s=0.5, first_chunk_s=None, chunk_gap_s=None)
-        instruments.cost.add(0.25, labels)
+        labels = labels_of("chat", "openai", "m", None, None, error_type="TimeoutError")
+        Instruments(provider, None).record_call(labels, Usage(), duration_s=0.5, cost_usd=0.25)
         return generate_latest(REGISTRY).decode()
     finally:
         provider.shutdown()
