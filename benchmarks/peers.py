@@ -5,7 +5,8 @@
     python benchmarks/peers.py --envs DIR            # environments elsewhere than in the user's cache folder
 
 Each way of instrumenting runs in a process and an environment of its own, with content off and on, in passes that are
-interleaved, so that a busy machine slows all of them alike; the least CPU time of all rounds counts.
+interleaved, so that a busy machine slows all of them alike; the least CPU time of all rounds counts. It takes ten
+minutes. How far the numbers can be trusted is told by what Anthropic's own spans seem to add to calls of OpenAI.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def table(best: dict[tuple[Peer, bool], Best]) -> str:
             times = ""
             if (mine := ours.get(content)) is not None and peer.name != "vigilo" and "none" in bases:
                 times = f" (x{added / (mine.cpu_us[kind] - bases['none'].cpu_us[kind]):.1f})"
-            cells += f"{f'+{added:.0f}{times}':>20}"
+            cells += f"{f'{added:+.0f}{times}':>20}"
         lines.append(f"{name:<36}{row.enable_ms:>10.0f}{cells}")
     lines += [f"{peer.name}: {row.sdks}" for (peer, _), row in best.items() if peer.name == peer.base]
     silent = [peer.name for (peer, _), row in best.items() if peer.name != peer.base and not row.spans_a_call]
