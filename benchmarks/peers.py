@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import venv
@@ -96,7 +97,11 @@ def measure(peer: Peer, content: bool, envs: Path, rounds: int, calls: int) -> d
         return None
     command = [python, HERE / "peers_worker.py", peer.name]
     options = ["--rounds", str(rounds), "--calls", str(calls), *(["--content"] if content else [])]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=600, check=False)
+    # Modules are compiled once, as an installer leaves them.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [*command, *options], env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
     told = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     if not told:
         print(f"{peer.name} failed:\n{done.stderr[-1000:]}", file=sys.stderr)
