@@ -19,14 +19,17 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 import vigilo
 from vigilo.testing import ProviderServer, Usage
+from vigilo.testing.google_live import LiveServer
+from vigilo.testing.realtime import RealtimeServer
 
-from .clients import CLIENTS
+from .clients import CLIENTS, Servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .cells import Answered, Cell
 
+USAGE = Usage(input_tokens=120, output_tokens=40)
 SDKS = ("openai", "anthropic", "google-genai")
 
 
@@ -55,12 +58,13 @@ class Spans(SpanProcessor):
 class Bench:
     """Runs cells, and keeps what came of each."""
 
-    def __init__(self, server: ProviderServer, spans: Spans) -> None:
-        self.server = server
+    def __init__(self, servers: Servers, spans: Spans) -> None:
+        self.server = servers.http
+        self._servers = servers
         self.spans = spans
         self.loop = asyncio.new_event_loop()
         self.results: dict[str, dict[tuple[str, str], str]] = {}
-        self._clients = {name: make(server) for name, make in CLIENTS.items()}
+        self._clients = {name: make(servers) for name, make in CLIENTS.items()}
         self._copies: list[Any] = []
 
     def close(self) -> None:
@@ -106,8 +110,12 @@ class Bench:
 
     def reply(self, times: int = 1, **fields: Any) -> None:
         """Has the provider answer in some chunks, and count 120 and 40 tokens."""
-        usage = Usage(input_tokens=120, output_tokens=40)
-        self.server.reply(usage=usage, chunks=6, times=times, **fields)
+        self.server.reply(usage=USAGE, chunks=6, times=times, **fields)
+
+    def reply_in_session(self, client: str) -> None:
+        """The same in the next session of a client."""
+        server = self._servers.live if client.startswith("Gemini") else self._servers.realtime
+        server.reply(usage=USAGE, chunks=6)
 
     def run(self, work: Any) -> Any:
         """Waits for a coroutine; anything else is a result already."""
@@ -140,12 +148,17 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch, ProviderServer() as server:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        ProviderServer() as http,
+        RealtimeServer() as realtime,
+        LiveServer() as live,
+    ):
         patch.setenv("VIGILO_HOME", str(tmp_path_factory.mktemp("home")))
         spans, tracer_provider, meter_provider = Spans(), TracerProvider(), MeterProvider()
         tracer_provider.add_span_processor(spans)
         vigilo.instrument(tracer_provider=tracer_provider, meter_provider=meter_provider)
-        bench = Bench(server, spans)
+        bench = Bench(Servers(http, realtime, live), spans)
         yield bench
         bench.close()
         vigilo.uninstrument()

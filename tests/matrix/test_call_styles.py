@@ -4,19 +4,22 @@ from contextlib import nullcontext
 
 import pytest
 
-from . import anthropic_endpoints, google_endpoints, openai_endpoints
+from . import anthropic_endpoints, google_endpoints, openai_endpoints, sessions
 
 # SDKs tell of methods that are new, and of those that go.
-pytestmark = pytest.mark.filterwarnings("ignore:.*(experimental|deprecated)")
+pytestmark = pytest.mark.filterwarnings("ignore:.*(experimental|deprecated)", "ignore:connect:DeprecationWarning")
 
-CELLS = [*openai_endpoints.cells(), *anthropic_endpoints.cells(), *google_endpoints.cells()]
+CELLS = [*openai_endpoints.cells(), *anthropic_endpoints.cells(), *google_endpoints.cells(), *sessions.cells()]
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_a_call_is_one_span_with_its_tokens(bench, cell):
     with bench.recorded("styles", cell):
         method = bench.method(cell)
-        bench.script(cell.answered, times=max(cell.expected.spans, 1))
+        if cell.style == sessions.STYLE:
+            bench.reply_in_session(cell.client)
+        else:
+            bench.script(cell.answered, times=max(cell.expected.spans, 1))
         fails = cell.answered == "error status"
         with pytest.raises(Exception, match="400") if fails else nullcontext():
             bench.run(cell.use(method(**cell.passed())))
