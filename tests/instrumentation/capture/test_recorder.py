@@ -151,3 +151,19 @@ def test_an_unsampled_call_still_counts_in_the_metrics(telemetry, server):
     assert telemetry.spans() == []
     assert telemetry.points()["gen_ai.client.operation.duration"][0].count == 1
     assert telemetry.points()["vigilo.cost"][0].value > 0
+
+
+def test_spans_of_the_http_client_lie_under_the_calls(instrumented, server):
+    """Those of each attempt, and nothing that the app does after the call."""
+    import openai
+
+    tracer = instrumented.tracer_provider.get_tracer("http")
+    hooks = {"request": [lambda request: tracer.start_span("POST").end()]}
+    server.fail(429, retry_after_s=0.01)
+    with openai.OpenAI(http_client=openai.DefaultHttpxClient(event_hooks=hooks)) as client:
+        client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "Hi"}])
+    tracer.start_span("after").end()
+    *attempts, call, after = instrumented.spans()
+    assert [span.name for span in attempts] == ["POST", "POST"]
+    assert {span.parent.span_id for span in attempts} == {call.context.span_id}
+    assert after.parent is None
