@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
@@ -16,14 +15,6 @@ if TYPE_CHECKING:
     from opentelemetry.instrumentation.dependencies import DependencyConflict
 
     from vigilo.capture.recorder import Recorder
-
-_log = logging.getLogger(__name__)
-
-
-@cache
-def _warn_of_version(found: str, supported: str) -> None:
-    """Warns once in a process."""
-    _log.warning("vigilo: %s is installed but %s is supported: trying", found, supported)
 
 
 class _SdkInstrumentor(BaseInstrumentor):
@@ -40,13 +31,10 @@ class _SdkInstrumentor(BaseInstrumentor):
         return conflict if conflict is not None and conflict.found is None else None
 
     def _instrument(self, **kwargs: Any) -> None:
-        if (conflict := super()._check_dependency_conflicts()) is not None:
-            if conflict.found is None:
-                _log.debug("vigilo: %s is not installed, so it is not instrumented", conflict.required)
-            else:
-                _warn_of_version(conflict.found, str(conflict.required))
+        sdk = SDKS[self.sdk_name]
+        sdk.warn_of_version()
         providers = {name: kwargs.get(name) for name in ("tracer_provider", "meter_provider", "logger_provider")}
-        SDKS[self.sdk_name].hold("instrumentor", partial(_recorder, providers))
+        sdk.hold("instrumentor", partial(_recorder, providers))
 
     def _uninstrument(self, **_: Any) -> None:
         SDKS[self.sdk_name].release("instrumentor")

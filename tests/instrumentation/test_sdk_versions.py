@@ -27,6 +27,17 @@ vigilo.instrument(tracer_provider=provider)
 {CHAT}
 """
 
+WRAPPED = """
+import openai, vigilo
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+with openai.OpenAI() as client:
+    vigilo.wrap(client, tracer_provider=provider)
+    client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "Hello"}])
+"""
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -61,7 +72,9 @@ def run(tmp_path):
 
 
 @pytest.mark.parametrize("version", ["1.50.0", "4.0.0"])
-@pytest.mark.parametrize(("command", "script"), [((INSTRUMENT,), CHAT), ((), IN_CODE)], ids=["command", "code"])
+@pytest.mark.parametrize(
+    ("command", "script"), [((INSTRUMENT,), CHAT), ((), IN_CODE), ((), WRAPPED)], ids=["command", "code", "wrapped"]
+)
 def test_a_version_outside_the_range_is_tried_with_one_warning(run, version, command, script):
     done = run(version, command, script)
     warning = f"vigilo: openai {version} is installed but openai >= 1.66, < 4 is supported: trying"

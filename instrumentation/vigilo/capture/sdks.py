@@ -5,6 +5,7 @@ What sees and reads an SDK's calls is loaded when the app has imported the SDK: 
 
 from __future__ import annotations
 
+import logging
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from vigilo.capture.hook import Hook
     from vigilo.capture.recorder import Recorder
+
+
+_log = logging.getLogger(__name__)
 
 
 class Sdk:
@@ -33,6 +37,7 @@ class Sdk:
         self._load_hooks = load_hooks
         self._holders: dict[str, Callable[[], Recorder] | None] = {}
         self._waiting = False
+        self._warned = False
 
     @cached_property
     def hooks(self) -> tuple[Hook, ...]:
@@ -41,6 +46,25 @@ class Sdk:
     @property
     def is_imported(self) -> bool:
         return self.package in sys.modules
+
+    def warn_of_version(self) -> None:
+        """Logs, once in a process, that a version is installed that is not supported; it is tried all the same."""
+        if self._warned:
+            return
+        self._warned = True
+        from importlib.metadata import PackageNotFoundError, version
+
+        from packaging.requirements import Requirement
+
+        supported = Requirement(self.requirement)
+        try:
+            found = version(supported.name)
+        except PackageNotFoundError:
+            return
+        if not supported.specifier.contains(found, prereleases=True):
+            _log.warning(
+                "vigilo: %s %s is installed but %s is supported: trying", supported.name, found, self.requirement
+            )
 
     def hold(self, holder: str, make_recorder: Callable[[], Recorder] | None = None) -> None:
         """Hooks the SDK, now or when it is imported, until every holder has let go.
@@ -82,6 +106,7 @@ class Sdk:
 
     def _hook(self, holder: str) -> None:
         with internal_errors(f"hooking {self.package}"):
+            self.warn_of_version()
             make_recorder = self._holders[holder]
             recorder = None if make_recorder is None else make_recorder()
             for hook in self.hooks:
