@@ -68,7 +68,8 @@ dashboards: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/call_overhead.py
 	$(BIN)/python benchmarks/export_cost.py
-	$(BIN)/python benchmarks/policy_cost.py
+	$(BIN)/python benchmarks/masking_cost.py
+	$(BIN)/python benchmarks/pricing_cost.py
 
 # The same beside other instrumentations; installs each into an environment of its own in the user's cache.
 bench-peers: $(VENV)/.dev

@@ -9,6 +9,7 @@ import os
 import sys
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,11 @@ _CAPTURE_MODES = {
     "EVENT_ONLY": ("content_on", "events"),
     "SPAN_AND_EVENT": ("content_on", "both"),
 }
+SECTIONS = {
+    "mask": "vigilo.policy.mask.user_rules:UserRules",
+    "prices": "vigilo.policy.price_file:PriceFile",
+}
+"""Tables of ``vigilo.toml`` and the class that reads each: ``Class.parse(path, table)`` raises ConfigError."""
 OTHER_VARIABLES = {
     "VIGILO_CONFIG": "path of the settings file, instead of `vigilo.toml` in the working directory",
     CAPTURE_CONTENT: 'OpenTelemetry\'s own: `NO_CONTENT` is `content = "off"`; `SPAN_ONLY`, `EVENT_ONLY` and '
@@ -192,8 +198,11 @@ def _chosen(environ: Mapping[str, str] | None, working_directory: Path | None) -
         chosen["completion_hook"] = (hook, COMPLETION_HOOK)
     path, table = _read_file(environ, working_directory or Path.cwd())
     for key, value in table.items():
+        if key in SECTIONS:
+            _section(key, path, value)
+            continue
         if key not in known:
-            raise ConfigError(f"{path}: unknown key `{key}`; allowed are {_names(known)}")
+            raise ConfigError(f"{path}: unknown key `{key}`; allowed are {_names([*known, *SECTIONS])}")
         chosen[key] = (_parsed(known[key], value, f"{path}: `{key}`"), str(path))
     for variable, text in environ.items():
         if not variable.startswith("VIGILO_") or variable in OTHER_VARIABLES:
@@ -204,6 +213,25 @@ def _chosen(environ: Mapping[str, str] | None, working_directory: Path | None) -
             raise ConfigError(f"unknown variable `{variable}`; allowed are {allowed}")
         chosen[key] = (_parsed(known[key], text, f"`{variable}`"), variable)
     return chosen
+
+
+def load_section(name: str, environ: Mapping[str, str] | None = None, working_directory: Path | None = None) -> Any:
+    """What a table of ``vigilo.toml`` says, read by its class in :data:`SECTIONS`; None where there is no such table.
+
+    Raises:
+        ConfigError: the file or the table is wrong; names the key, the value and what is allowed.
+    """
+    environ = os.environ if environ is None else environ
+    path, table = _read_file(environ, working_directory or Path.cwd())
+    return _section(name, path, table[name]) if name in table else None
+
+
+def _section(name: str, path: Path, table: object) -> Any:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: `{name}` is {table!r}; it is a table, `[{name}]`")
+    module, _, reader = SECTIONS[name].partition(":")
+    # Read by the policy that it is for, and only where there is such a table.
+    return getattr(import_module(module), reader).parse(path, table)
 
 
 @cache

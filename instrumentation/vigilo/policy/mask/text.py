@@ -11,12 +11,14 @@ from vigilo.policy.mask.blobs import find_blobs
 from vigilo.policy.mask.cards import find_cards
 from vigilo.policy.mask.emails import find_emails, find_spelled_emails
 from vigilo.policy.mask.phones import find_phones
+from vigilo.policy.mask.secrets import find_secrets
 from vigilo.policy.mask.spans import REDACTED, Span, blanked
+from vigilo.policy.mask.user_rules import user_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_TAG = re.compile(r"\[(?:EMAIL|PHONE|CARD|REDACTED|BLOB [0-9]+|BYTES [0-9]+)\]")
+_TAG = re.compile(r"\[(?:EMAIL|PHONE|CARD|SECRET|REDACTED|BLOB [0-9]+|BYTES [0-9]+)\]")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
 _NUMBER_HINT = re.compile(r"[0-9](?:[^0-9A-Za-z\n]{0,3}[0-9]){6}")
 _FEWEST_DIGITS = 7
@@ -62,7 +64,11 @@ def find_spans(text: str, context: str = "") -> list[Span]:
     # Tags of an earlier pass are kept and looked through no more, so that masking twice changes nothing.
     if "[" in seen:
         seen = _take(seen, spans, (Span(*tag.span(), tag[0]) for tag in _TAG.finditer(seen)))
-    for find in (find_blobs, find_emails, find_spelled_emails):
+    rules = user_rules()
+    if rules is not None:
+        seen = _take(seen, spans, rules.find(seen))
+    # Secrets come before blobs, because the body of a private key is a long run of base64.
+    for find in (find_secrets, find_blobs, find_emails, find_spelled_emails):
         seen = _take(seen, spans, find(seen))
     if sum(map(seen.count, _DIGITS)) >= _FEWEST_DIGITS and _NUMBER_HINT.search(seen):
         if seen.count("-") >= 4:
@@ -75,6 +81,8 @@ def find_spans(text: str, context: str = "") -> list[Span]:
                 if len(spans) == count:
                     break
     spans.sort()
+    if rules is not None:
+        spans = [span for span in spans if not rules.allows(text[span.start : span.end])]
     return spans
 
 
