@@ -68,7 +68,7 @@ def find_spans(text: str, context: str = "") -> list[Span]:
     if rules is not None:
         seen = _take(seen, spans, rules.find(seen))
     # Secrets come before blobs, because the body of a private key is a long run of base64.
-    for find in (find_secrets, find_blobs, find_emails, find_spelled_emails):
+    for find in (partial(find_secrets, context=context), find_blobs, find_emails, find_spelled_emails):
         seen = _take(seen, spans, find(seen))
     if sum(map(seen.count, _DIGITS)) >= _FEWEST_DIGITS and _NUMBER_HINT.search(seen):
         if seen.count("-") >= 4:
