@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-__all__ = ["SOURCE", "Cost", "call_cost", "price", "warm_up"]
+__all__ = ["SOURCE", "Cost", "call_cost", "price", "reprice", "snapshot", "warm_up"]
 
 SOURCE: Final = "genai-prices"
 _USAGE_FIELDS = tuple(field.name for field in fields(Usage))
@@ -84,6 +84,29 @@ def call_cost(provider: str, model: str, usage: Usage, service_tier: str | None,
     except Exception as error:  # noqa: BLE001 - a price is never worth an exception in the app
         report_internal("pricing a call", error)
         return None
+
+
+def reprice(
+    provider: str, model: str, usage: Mapping[str, int | None], service_tier: str | None, at_unix_s: float
+) -> Cost | None:
+    """The price of a call that is kept somewhere, by today's table; None when it is not known.
+
+    Unlike :func:`call_cost` it waits for the table to be loaded. ``usage`` is as for :func:`price`; counts may be None.
+
+    Raises:
+        ValueError: ``usage`` has a name that is none of ``Usage``'s.
+        VigiloError: the price table cannot be loaded.
+    """
+    if table() is None:
+        raise VigiloError("the price table cannot be loaded: pip install --force-reinstall genai-prices")
+    counts = _usage({name: count for name, count in usage.items() if count is not None})
+    return call_cost(provider, model, counts, service_tier, at_unix_s)
+
+
+def snapshot() -> str:
+    """Version and date of the price table in use, such as ``0.2.3 (2026-11-09)``; empty where there is none."""
+    loaded = table()
+    return "" if loaded is None else loaded.snapshot
 
 
 def _has_tokens(usage: Usage) -> bool:
