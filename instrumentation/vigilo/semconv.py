@@ -14,6 +14,8 @@ from typing import Final
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.37.0"
 """What ``opentelemetry-util-genai`` reports for the same names."""
+SCOPE: Final = "vigilo"
+"""Name of the instrumentation scope of all that vigilo records."""
 
 # The call
 OPERATION_NAME: Final = "gen_ai.operation.name"
@@ -114,6 +116,8 @@ VIGILO_TAGS: Final = "vigilo.tags"  # string[]: `key=value`
 USAGE_COST: Final = "gen_ai.usage.cost"  # double, USD; absent when unpriced, never 0 for an unknown model
 COST_SOURCE: Final = "vigilo.cost.source"  # string: genai-prices, or provider where the answer told its price
 COST_SNAPSHOT: Final = "vigilo.cost.snapshot"  # string: version of the price table
+COST_TIER: Final = "vigilo.cost.tier"  # string: the tier that the price is for: batch, flex, ...; absent when not told
+COST_PARTS: Final = "vigilo.cost.parts"  # int: inferences that were priced one by one; absent for a single one
 COST_UNPRICED: Final = "vigilo.cost.unpriced"  # boolean, when the model has tokens but no known price
 
 # A live session
@@ -146,6 +150,30 @@ CLIENT_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk
 CLIENT_TIME_PER_OUTPUT_CHUNK: Final = "gen_ai.client.operation.time_per_output_chunk"  # histogram, s; streams
 TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - metric attribute: input, output
 VIGILO_COST: Final = "vigilo.cost"  # counter, USD
+
+# Written by other instrumentors, and read where their telemetry is masked and priced on its way to an exporter.
+# First the names that the conventions had before:
+SYSTEM: Final = "gen_ai.system"  # string: the provider
+USAGE_PROMPT_TOKENS: Final = "gen_ai.usage.prompt_tokens"  # int
+USAGE_COMPLETION_TOKENS: Final = "gen_ai.usage.completion_tokens"  # int
+USAGE_CACHE_CREATION_INPUT_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"  # int
+OLDER_CACHE_READ_INPUT_TOKENS: Final = "gen_ai.usage.cache_read_input_tokens"  # int, OpenLLMetry
+OLDER_CACHE_CREATION_INPUT_TOKENS: Final = "gen_ai.usage.cache_creation_input_tokens"  # int, OpenLLMetry
+OLDER_RESPONSE_SERVICE_TIER: Final = "gen_ai.openai.response.service_tier"  # string
+OLDER_CONTENT_EVENT: Final = "gen_ai.event.content"  # JSON string, on events
+PROMPT: Final = "gen_ai.prompt"  # JSON string; OpenLLMetry: the beginning of `gen_ai.prompt.0.content` and the like
+COMPLETION: Final = "gen_ai.completion"  # JSON string, or a beginning, as above
+GEN_AI: Final = "gen_ai."  # how the names of its events begin
+# ... and others:
+TOOL_CALL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"  # any
+TOOL_CALL_RESULT: Final = "gen_ai.tool.call.result"  # any
+RETRIEVAL_QUERY: Final = "gen_ai.retrieval.query.text"  # string
+RETRIEVAL_DOCUMENTS: Final = "gen_ai.retrieval.documents"  # any
+CONTENT_PROMPT: Final = "gen_ai.content.prompt"  # OpenLIT: an event and its attribute
+CONTENT_COMPLETION: Final = "gen_ai.content.completion"  # OpenLIT: an event and its attribute
+USAGE_DETAILS_CACHE_READ_TOKENS: Final = "gen_ai.usage.details.cache_read_tokens"  # int, Pydantic AI
+USAGE_DETAILS_CACHE_WRITE_TOKENS: Final = "gen_ai.usage.details.cache_write_tokens"  # int, Pydantic AI
+USAGE_DETAILS_REASONING_TOKENS: Final = "gen_ai.usage.details.reasoning_tokens"  # int, Pydantic AI
 
 DURATION_BUCKETS_S: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TOKEN_BUCKETS: Final = tuple(4**exponent for exponent in range(14))

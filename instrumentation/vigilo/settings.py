@@ -140,6 +140,11 @@ class Settings:
         _one_of("pseudonym", "plain"),
         default="pseudonym",
     )
+    mask_other_telemetry: bool = _setting(
+        "Mask the spans, logs, metrics and baggage of other instrumentors as well, in front of every exporter",
+        {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`true`"},
+        default=True,
+    )
     trust_forwarded_for: bool = _setting(
         "Take the client's address from the first entry of `X-Forwarded-For`; only behind a proxy that sets it",
         {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`false`"},

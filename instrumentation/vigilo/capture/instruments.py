@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from vigilo.capture.call import Usage
 
-SCOPE = "vigilo"
+SCOPE = semconv.SCOPE
 
 
 class Instruments:
