@@ -1,7 +1,8 @@
-"""What the finders of personal data share: where a value lies, and how its place is taken."""
+"""What the finders of personal data share: where a value lies, how its place is taken, and the tags that take it."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -12,6 +13,13 @@ BLANK = "\x01"
 
 REDACTED = "[REDACTED]"
 """Stands for what could not be masked."""
+
+KINDS = ("EMAIL", "PHONE", "CARD", "SSN", "IBAN", "IP", "SECRET", "PERSON")
+"""The kinds of values that are found, each masked as ``[KIND]``, or ``[KIND_n]`` where they are told apart."""
+
+# Numbers in tags are short, or a tag would be a place to hide one.
+TAG = re.compile(rf"\[(?:(?:{'|'.join(KINDS)})(?:_[0-9]{{1,5}})?|REDACTED|(?:BLOB|BYTES) [0-9]{{1,9}})\]")
+"""A tag of an earlier pass. It stays, so that masking twice changes nothing."""
 
 
 class Span(NamedTuple):
