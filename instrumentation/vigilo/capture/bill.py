@@ -22,17 +22,29 @@ def bill(request: Request, response: Response, began_unix_s: float) -> dict[str,
     usage = response.usage
     if usage.input_tokens is None and usage.output_tokens is None:
         return {}
+    told = _basis(response)
     costs: list[Cost] = []
     for model, spent in response.billed or ((response.model, usage),):
         cost = _cost(request, response, model, spent, began_unix_s)
         if cost is None:
-            return {semconv.COST_UNPRICED: True}
+            return {**told, semconv.COST_UNPRICED: True}
         costs.append(cost)
     return {
+        **told,
         semconv.USAGE_COST: sum(float(cost.usd) for cost in costs),
         semconv.COST_SOURCE: costs[0].source,
         semconv.COST_SNAPSHOT: costs[0].snapshot,
     }
+
+
+def _basis(response: Response) -> dict[str, Any]:
+    """What a store must know beside the tokens to price the call again."""
+    told: dict[str, Any] = {}
+    if response.service_tier:
+        told[semconv.COST_TIER] = response.service_tier
+    if response.billed:
+        told[semconv.COST_PARTS] = len(response.billed)
+    return told
 
 
 def _cost(request: Request, response: Response, model: str | None, usage: Usage, began_unix_s: float) -> Cost | None:
