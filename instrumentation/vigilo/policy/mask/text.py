@@ -67,7 +67,7 @@ def find_spans(text: str, context: str = "") -> list[Span]:
         seen = _take_numbers(seen, spans, partial(find_phones, context=context))
     spans.sort()
     if rules is not None:
-        spans = [span for span in spans if not rules.allows(text[span.start : span.end])]
+        spans = [span for span in spans if not rules.allows(text[span.start : span.end], span.tag)]
     return spans
 
 
