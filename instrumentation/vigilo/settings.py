@@ -35,6 +35,8 @@ SECTIONS = {
 }
 """Tables of ``vigilo.toml`` and the class that reads each: ``Class.parse(path, table)`` raises ConfigError."""
 OTHER_VARIABLES = {
+    "VIGILO_USER_ID_KEY": "key of the pseudonyms of users, 64 hex digits, where many machines share one; several "
+    "separated by commas, newest first; without it the key is in `user_id.key` in `home`",
     "VIGILO_CONFIG": "path of the settings file, instead of `vigilo.toml` in the working directory",
     CAPTURE_CONTENT: 'OpenTelemetry\'s own: `NO_CONTENT` is `content = "off"`; `SPAN_ONLY`, `EVENT_ONLY` and '
     "`SPAN_AND_EVENT` are `content_on`; vigilo's settings win",
