@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from vigilo.errors import report_internal
 from vigilo.policy.mask.blobs import window
 from vigilo.policy.mask.spans import REDACTED
 from vigilo.policy.mask.text import find_spans, replaced, without_surrogates
+
+if TYPE_CHECKING:
+    from vigilo.policy.mask.numbering import Numbers
 
 MAX_CHARS = 65_536
 """What `mask` keeps unless told otherwise: so much takes less than 50 ms, whatever it is."""
@@ -43,7 +47,7 @@ def mask(text: str, max_chars: int | None = MAX_CHARS) -> str:
         return REDACTED
 
 
-def mask_clip(text: str, max_chars: int, context: str = "") -> str:
+def mask_clip(text: str, max_chars: int, context: str = "", numbers: Numbers | None = None) -> str:
     """The first ``max_chars`` characters of a text, masked, then ``…[+n chars]`` for what is left out.
 
     Masking comes first, with a look beyond the edge, and nothing from beyond the edge is ever shown: neither half a
@@ -54,20 +58,21 @@ def mask_clip(text: str, max_chars: int, context: str = "") -> str:
         text: the text.
         max_chars: the most characters kept, tags included, the note on what is left out not.
         context: what stands before the text, such as the key of a JSON value.
+        numbers: tells values apart by numbers, ``[EMAIL_1]``; the plain tags without it.
     """
     try:
         if len(text) <= _REMEMBERED_MAX_CHARS:
-            return _remembered(text, max_chars, context)
-        return _mask_clip(text, max_chars, context)
+            return _remembered(text, max_chars, context, numbers)
+        return _mask_clip(text, max_chars, context, numbers)
     except Exception as error:  # noqa: BLE001 - fails closed
         report_internal("masking a text", error)
         return REDACTED
 
 
-def _mask_clip(text: str, max_chars: int, context: str) -> str:
+def _mask_clip(text: str, max_chars: int, context: str, numbers: Numbers | None = None) -> str:
     seen, steps = window(text, max_chars + LOOK_AHEAD_CHARS)
     whole = steps[-1][1] == len(text)
-    shown, end = _masked_until(without_surrogates(seen), max_chars, context)
+    shown, end = _masked_until(without_surrogates(seen), max_chars, context, numbers)
     if whole and end == len(seen):
         return shown
     return f"{shown}…[+{len(text) - _source(steps, end)} chars]"
@@ -77,7 +82,7 @@ def _mask_clip(text: str, max_chars: int, context: str) -> str:
 _remembered = lru_cache(maxsize=512)(_mask_clip)
 
 
-def _masked_until(text: str, max_chars: int, context: str) -> tuple[str, int]:
+def _masked_until(text: str, max_chars: int, context: str, numbers: Numbers | None) -> tuple[str, int]:
     """What of ``text[:max_chars]`` is shown, in at most ``max_chars`` characters, and where in the text that ends."""
     pieces: list[str] = []
     length = done = 0
@@ -85,11 +90,12 @@ def _masked_until(text: str, max_chars: int, context: str) -> tuple[str, int]:
         if span.start >= max_chars:
             break
         between = text[done : span.start]
-        if length + len(between) + len(span.tag) > max_chars:
+        tag = span.tag if numbers is None else numbers.tag(span.tag, text[span.start : span.end])
+        if length + len(between) + len(tag) > max_chars:
             kept = between[: max_chars - length]
             return "".join([*pieces, kept]), done + len(kept)
-        pieces += (between, span.tag)
-        length += len(between) + len(span.tag)
+        pieces += (between, tag)
+        length += len(between) + len(tag)
         done = span.end
     rest = text[done:max_chars][: max_chars - length]
     pieces.append(rest)
