@@ -19,6 +19,7 @@ _PATTERNS = {
     hints.IBANS: r"(?i)[a-z]{2}[0-9]{2}[^0-9a-z]?[0-9a-z]",
     hints.IPS: r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|::|(?:[0-9A-Fa-f]{1,4}:){7}",
     hints.NUMBERS: r"[0-9](?:[^0-9A-Za-z\n]{0,3}[0-9]){6}",
+    hints.SOCIAL_SECURITY: r"[0-9]{3}[^0-9A-Za-z\n]?[0-9]{2}[^0-9A-Za-z\n]?[0-9]{4}",
     hints.CARDS: r"[0-9](?:[^0-9A-Za-z\n]?[0-9]){11}",
 }
 _MAX_MEMORY_BYTES = 64 << 20

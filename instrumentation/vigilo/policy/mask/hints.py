@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 TAGS, SECRETS, BLOBS = 1, 2, 4
 EMAILS, SPELLED_EMAILS = 8, 16
-IBANS, IPS, NUMBERS, CARDS = 32, 64, 128, 256
+IBANS, IPS = 32, 64
+NUMBERS, CARDS, SOCIAL_SECURITY = 128, 256, 512
 
 _DIGITS = b"0123456789"
 _LETTERS = bytes(code for code in range(128) if chr(code).isalpha())
 _TOKEN_CHARS = _DIGITS + _LETTERS + b"_-"
 _FEWEST_DIGITS = 7  # of a phone number
+_SOCIAL_SECURITY_DIGITS = 9
 _FEWEST_CARD_DIGITS = 12
 _FEWEST_TOKEN_CHARS = 16
 
@@ -93,6 +95,8 @@ def _of_digits(words: bytes, encoded: bytes) -> int:
     digits = encoded.translate(_WORDS, _BETWEEN_DIGITS)
     if b"0" * _FEWEST_DIGITS in digits:
         found |= NUMBERS
+        if b"0" * _SOCIAL_SECURITY_DIGITS in digits:
+            found |= SOCIAL_SECURITY
         if b"0" * _FEWEST_CARD_DIGITS in digits:
             found |= CARDS
     return found

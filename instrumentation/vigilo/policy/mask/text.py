@@ -10,8 +10,11 @@ from vigilo.policy.mask import hints
 from vigilo.policy.mask.blobs import find_blobs
 from vigilo.policy.mask.cards import find_cards
 from vigilo.policy.mask.emails import find_emails, find_spelled_emails
+from vigilo.policy.mask.ibans import find_ibans
+from vigilo.policy.mask.ip_addresses import find_ipv4_addresses, find_ipv6_addresses
 from vigilo.policy.mask.phones import find_phones
 from vigilo.policy.mask.secrets import find_secrets
+from vigilo.policy.mask.social_security import find_social_security_numbers
 from vigilo.policy.mask.spans import TAG, Span, blanked
 from vigilo.policy.mask.user_rules import user_rules
 
@@ -59,11 +62,18 @@ def find_spans(text: str, context: str = "") -> list[Span]:
         seen = _take(seen, spans, find_emails(seen))
     if may_have & hints.SPELLED_EMAILS:
         seen = _take(seen, spans, find_spelled_emails(seen))
+    if may_have & hints.IBANS:
+        seen = _take(seen, spans, find_ibans(seen))
+    if may_have & hints.IPS:
+        seen = _take(seen, spans, find_ipv6_addresses(seen))
+        seen = _take(seen, spans, find_ipv4_addresses(seen, context))
     if may_have & hints.NUMBERS:
         if seen.count("-") >= 4:
             seen = blanked(seen, (Span(*uuid.span(), "") for uuid in _UUID.finditer(seen)))
         if may_have & hints.CARDS:
             seen = _take_numbers(seen, spans, find_cards)
+        if may_have & hints.SOCIAL_SECURITY:
+            seen = _take(seen, spans, find_social_security_numbers(seen, context))
         seen = _take_numbers(seen, spans, partial(find_phones, context=context))
     spans.sort()
     if rules is not None:
