@@ -41,13 +41,17 @@ def instrument(
 ) -> None:
     """Turns capture on for every client of every supported SDK, those that exist already included.
 
+    From then on the telemetry of other instrumentors is masked and priced as well, whoever exports it.
+
     Args:
         tracer_provider: where spans go; OpenTelemetry's global provider by default.
         meter_provider: where metrics go; the global provider by default.
         logger_provider: where events go; the global provider by default.
     """
     from vigilo.instrumentors import INSTRUMENTORS
+    from vigilo.policy.export.install import hold
 
+    hold("instrument")
     for instrumentor in INSTRUMENTORS:
         instrumentor().instrument(
             skip_dep_check=True,  # an SDK that is absent is no error here; a version that is not supported is warned of
@@ -60,7 +64,9 @@ def instrument(
 def uninstrument() -> None:
     """Turns off what :func:`instrument` turned on; wrapped clients stay wrapped."""
     from vigilo.instrumentors import INSTRUMENTORS
+    from vigilo.policy.export.install import release
 
+    release("instrument")
     for instrumentor in INSTRUMENTORS:
         if instrumentor().is_instrumented_by_opentelemetry:
             instrumentor().uninstrument()
@@ -83,7 +89,9 @@ def wrap(
     """
     from vigilo.capture.recorder import Recorder
     from vigilo.capture.sdks import wrap_client
+    from vigilo.policy.export.install import hold
 
+    hold("wrap")
     wrap_client(client, Recorder(tracer_provider, meter_provider, logger_provider))
     return client
 

@@ -81,10 +81,14 @@ def read_incoming_requests() -> None:
 def pre_instrument() -> None:
     """Runs before the instrumentors, in every process with vigilo installed, also beside another vendor's distro.
 
-    Reads the settings, so that a wrong one is reported once and at the start. Never raises: an exception here would
-    stop every instrumentor of every vendor.
+    Reads the settings, so that a wrong one is reported once and at the start, and puts the policy in front of every
+    exporter. Never raises: an exception here would stop every instrumentor of every vendor.
     """
     with internal_errors("reading the settings"):
         from vigilo.settings import app_settings
 
         app_settings()
+    with internal_errors("putting the policy in front of exporters"):
+        from vigilo.policy.export.install import hold
+
+        hold("process")

@@ -165,7 +165,9 @@ def _get_ready() -> None:
     with internal_errors("turning capture on"):
         from vigilo.capture.sdks import install_all
         from vigilo.capture.threads import follow_threads
+        from vigilo.policy.export.install import hold
 
+        hold("track")
         follow_threads()
         install_all()
         _ready = True
