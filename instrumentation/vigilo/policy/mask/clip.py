@@ -9,6 +9,7 @@ from vigilo.errors import report_internal
 from vigilo.policy.mask.blobs import window
 from vigilo.policy.mask.spans import REDACTED
 from vigilo.policy.mask.text import find_spans, replaced, without_surrogates
+from vigilo.policy.mask.user_rules import user_rules
 
 if TYPE_CHECKING:
     from vigilo.policy.mask.numbering import Numbers
@@ -26,7 +27,8 @@ def mask(text: str, max_chars: int | None = MAX_CHARS) -> str:
     """Replaces personal data and secrets by tags: ``[EMAIL]``, ``[PHONE]``, ``[CARD]``, ``[SSN]``, ``[IBAN]``, ...
 
     Also ``[IP]`` and ``[SECRET]``. ``data:`` URIs and long runs of base64 become ``[BLOB n]``, n their length.
-    Takes time in proportion to what is kept of the text, and masking twice changes nothing.
+    Takes time in proportion to what is kept of the text, and masking twice changes nothing. Names too, where the user
+    has said by what to find them: ``names`` in ``[mask]`` of ``vigilo.toml``.
     Never raises: a text that cannot be masked becomes ``[REDACTED]``.
 
     Args:
@@ -39,9 +41,16 @@ def mask(text: str, max_chars: int | None = MAX_CHARS) -> str:
     """
     try:
         if max_chars is not None and len(text) > max_chars:
-            return _mask_clip(text, max_chars, "")
-        text = without_surrogates(text)
-        return replaced(text, find_spans(text))
+            masked = _mask_clip(text, max_chars, "")
+        else:
+            text = without_surrogates(text)
+            masked = replaced(text, find_spans(text))
+        rules = user_rules()
+        if rules is None or not rules.names:
+            return masked
+        from vigilo.policy.mask.names import mask_names_in_text
+
+        return mask_names_in_text(masked)
     except Exception as error:  # noqa: BLE001 - fails closed
         report_internal("masking a text", error)
         return REDACTED
