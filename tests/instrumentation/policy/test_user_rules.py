@@ -90,7 +90,10 @@ WRONG = [
     ({"allow": ["*"]}, r"`allow` in `\[mask\]` has '\*'; allowed is a value of 3 characters or more, with one `\*`"),
     ({"allow": ["a*b*c"]}, "has 'a.b.c'; allowed is"),
     ({"leave": ["NAME"]}, "`leave` in .* has 'NAME'; allowed are `CARD`, `EMAIL`, `IBAN`, `IP`, `PHONE`, `SECRET`"),
-    ({"names": "find"}, "`names` in .* is 'find'; allowed is `presidio` or a function, `package.module:name`"),
+    (
+        {"names": "find"},
+        "`names` in .* is 'find'; allowed is `presidio`, `presidio:` with a model of spaCy",
+    ),
     ({"patterns": {}}, r"it is a list of tables, `\[\[mask.patterns\]\]`"),
     ({"patterns": [{"name": "A"}]}, r"`\[\[mask.patterns\]\]` `A` has the pattern None; allowed is a regular exp"),
     ({"patterns": [{"name": "A", "pattern": "x", "flags": 1}]}, "has the unknown key `flags`; allowed are `name`, `p"),

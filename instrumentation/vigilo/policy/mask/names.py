@@ -13,7 +13,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from vigilo.errors import ConfigError, MissingExtraError, VigiloError, report_internal
@@ -61,14 +61,14 @@ def mask_names_in_text(text: str) -> str:
         return REDACTED
 
 
-def find_names_with_presidio(text: str) -> list[tuple[int, int, str]]:
-    """Persons that ``presidio-analyzer`` finds in an English text: ``(start, end, "PERSON")``.
+def find_names_with_presidio(text: str, model: str = PRESIDIO_MODEL) -> list[tuple[int, int, str]]:
+    """Persons that ``presidio-analyzer`` finds with a model of spaCy: ``(start, end, "PERSON")``.
 
     Raises:
         MissingExtraError: it is not installed.
         ConfigError: the spaCy model is not installed; says how to.
     """
-    found = _presidio().analyze(text, language="en", entities=_PRESIDIO_ENTITIES)
+    found = _presidio(model).analyze(text, language=model[:2], entities=_PRESIDIO_ENTITIES)
     return [(result.start, result.end, result.entity_type) for result in found]
 
 
@@ -153,10 +153,11 @@ def _finder() -> NameFinder:
 @cache
 def _loaded(name: str) -> NameFinder | VigiloError:
     try:
-        if name == "presidio":
-            _presidio()
-            return find_names_with_presidio
         module, _, function = name.partition(":")
+        if module == "presidio":
+            model = function or PRESIDIO_MODEL
+            _presidio(model)
+            return partial(find_names_with_presidio, model=model)
         found = getattr(importlib.import_module(module), function)
         if callable(found):
             return found  # type: ignore[no-any-return]
@@ -170,7 +171,7 @@ def _loaded(name: str) -> NameFinder | VigiloError:
 
 
 @cache
-def _presidio() -> Any:
+def _presidio(model: str) -> Any:
     try:
         spacy = importlib.import_module("spacy.util")
         analyzer = importlib.import_module("presidio_analyzer")
@@ -178,8 +179,9 @@ def _presidio() -> Any:
     except ImportError:
         raise MissingExtraError("masking names by Presidio", "presidio") from None
     # Presidio itself would download it, in the middle of an export.
-    if not spacy.is_package(PRESIDIO_MODEL):
-        raise ConfigError(f"Presidio needs a model of spaCy: python -m spacy download {PRESIDIO_MODEL}")
-    models = [{"lang_code": "en", "model_name": PRESIDIO_MODEL}]
-    provider = engines.NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": models})
-    return analyzer.AnalyzerEngine(nlp_engine=provider.create_engine(), supported_languages=["en"])
+    if not spacy.is_package(model):
+        raise ConfigError(f"Presidio needs a model of spaCy: python -m spacy download {model}")
+    language = model[:2]
+    told = {"nlp_engine_name": "spacy", "models": [{"lang_code": language, "model_name": model}]}
+    engine = engines.NlpEngineProvider(nlp_configuration=told).create_engine()
+    return analyzer.AnalyzerEngine(nlp_engine=engine, supported_languages=[language])

@@ -72,7 +72,8 @@ class UserRules:
         names = table.get("names", "")
         if not isinstance(names, str) or not (names in ("", "presidio") or _NAMES.fullmatch(names)):
             raise ConfigError(
-                f"{path}: `names` in `[mask]` is {names!r}; allowed is `presidio` or a function, `package.module:name`"
+                f"{path}: `names` in `[mask]` is {names!r}; allowed is `presidio`, `presidio:` with a model of "
+                "spaCy, or a function, `package.module:name`"
             )
         around = (value.casefold().partition("*") for value in allow if "*" in value)
         patterns = _patterns(path, table.get("patterns", []))
