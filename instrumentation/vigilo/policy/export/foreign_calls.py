@@ -114,14 +114,20 @@ def call_ended(span: Any) -> None:
     parent, context = span._parent, span._context
     if parent is None or context is None or parent.is_remote:
         return
-    if context.span_id in _around or _is_call(span._attributes):
+    attributes = span._attributes
+    # The mapping of the SDK is written in Python, so that asking it takes longer than all the rest.
+    if context.span_id in _around or _is_call(getattr(attributes, "_dict", attributes)):
         _around.add(parent.span_id)
 
 
-def cost_of(span: Any) -> dict[str, Any]:
-    """The attributes that tell the price of a call that another instrumentor recorded; nothing for other spans."""
+def cost_of(span: Any, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that tell the price of a call that another instrumentor recorded; nothing for other spans.
+
+    Args:
+        span: the span, ended.
+        attributes: its attributes, unmasked.
+    """
     try:
-        attributes = span._attributes
         if not _is_call(attributes) or (span._context is not None and span._context.span_id in _around):
             return {}
         if any(name in attributes for name in _COST):
@@ -174,9 +180,7 @@ def _is_call(attributes: Any) -> bool:
         is_call = False
     else:
         is_call = attributes.get("llm.request.type") in ("chat", "completion", "embedding")
-    if not is_call or not any(name in attributes for name in (*_INPUT, *_OUTPUT)):
-        return False
-    return True
+    return is_call and any(name in attributes for name in (*_INPUT, *_OUTPUT))
 
 
 def _provider(attributes: Mapping[str, Any], model: str) -> str:

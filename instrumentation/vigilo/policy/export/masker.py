@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from vigilo import semconv
@@ -12,7 +10,8 @@ from vigilo.policy.export.content_names import is_content
 from vigilo.policy.export.rules import Kind, kind_of
 from vigilo.policy.export.texts import masked_machine_text, masked_text, masked_url, without_cut_value
 from vigilo.policy.mask import mask_clip, mask_json
-from vigilo.policy.pseudonym import load_key, user_pseudonym
+from vigilo.policy.mask.names import mask_names, wants_names
+from vigilo.policy.pseudonym import is_pseudonym, load_key, user_pseudonym
 from vigilo.settings import app_settings
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ _MAX_NAME_CHARS = 256
 _MAX_DEPTH = 24
 _MAX_VALUES = 20_000
 _MIN_NUMBER = 1_000_000  # the least that can be a phone number
-_PSEUDONYM = re.compile(r"(?:u_|anon-)[0-9a-f]{24}")
 _UNSEEN: Any = object()
 
 
@@ -47,7 +45,7 @@ class Masker:
         self.is_idle = not (self.masks or self.makes_pseudonyms)
         self._settings = settings
         self._rules: dict[str, _Rule] = {}
-        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._shown)
+        self._remembered = 0
 
     def attributes(self, attributes: Mapping[str, Any], cut_at: int | None = None) -> dict[str, Any] | None:
         """Attributes with their names and values masked; None where there is nothing to mask.
@@ -73,47 +71,61 @@ class Masker:
     def _attributes(
         self, items: Iterable[tuple[str, Any]], cut_at: int | None, depth: int, left: list[int]
     ) -> dict[str, Any] | None:
-        rules, remembered = self._rules, self._remembered
-        shown: dict[str, Any] = {}
-        same = True
+        rules = self._rules
+        changes: dict[str, Any] = {}
+        is_special = False
         for name, value in items:
             rule = rules.get(name) or self._rule(name)
-            if rule.is_dropped:
-                same = False
-                continue
-            masked = _UNSEEN
-            if value.__class__ is str:
-                if len(value) <= _REMEMBERED_MAX_CHARS and cut_at is None:
-                    seen = remembered(rule, value)
-                else:
-                    seen = self._shown_text(rule, value, cut_at)
-                if seen is not None:
-                    masked = seen
-            elif value.__class__ is not bool and value is not None:
-                masked = self._shown_value(rule, value, cut_at, depth, left)
-            if masked is _UNSEEN:
-                masked = value
+            if rule.is_special:
+                is_special = True
+            kind = value.__class__
+            if kind is str and cut_at is None:
+                shown = rule.seen.get(value, _UNSEEN)
+                if shown is _UNSEEN:
+                    shown = self._shown_text(rule, value)
+                if shown is not None:
+                    changes[name] = shown
+            elif kind is bool or (kind is int and -_MIN_NUMBER < value < _MIN_NUMBER and rule.kind is not Kind.PERSON):
+                pass
             else:
-                same = False
-            if rule.is_renamed:
-                same = False
-                shown[_distinct(rule.shown_name, shown)] = masked
-            else:
-                shown[name] = masked
-        return None if same else shown
+                shown = self._shown_value(rule, value, cut_at, depth, left)
+                if shown is not _UNSEEN:
+                    changes[name] = shown
+        return self._changed(items, changes) if changes or is_special else None
+
+    def _changed(self, items: Iterable[tuple[str, Any]], changes: Mapping[str, Any]) -> dict[str, Any]:
+        shown: dict[str, Any] = {}
+        for name, value in items:
+            rule = self._rule(name)
+            if not rule.is_dropped:
+                shown[_distinct(rule.shown_name, shown)] = changes.get(name, value)
+        return shown
 
     def _rule(self, name: str) -> _Rule:
         known = self._rules.get(name)
         if known is None:
             if len(self._rules) >= _MAX_NAMES:
-                self._rules = {}  # a new one: another thread may be reading the old
+                self._forget()
             known = self._rules[name] = _Rule(self, str(name))
         return known
 
+    def _forget(self) -> None:
+        self._rules, self._remembered = {}, 0  # a new one: another thread may be reading the old
+
     def _shown_text(self, rule: _Rule, text: str, cut_at: int | None = None) -> str | None:
+        """What is shown of a text, remembered; None: all of it."""
         if cut_at is not None and len(text) >= cut_at and rule.kind is not Kind.OURS:
             return f"{self._shown_or_same(rule, without_cut_value(text))}…"
-        return self._remembered(rule, text) if len(text) <= _REMEMBERED_MAX_CHARS else self._shown(rule, text)
+        if len(text) > _REMEMBERED_MAX_CHARS:
+            return self._shown(rule, text)
+        shown = rule.seen.get(text, _UNSEEN)
+        if shown is _UNSEEN:
+            shown = rule.seen[text] = self._shown(rule, text)
+            self._remembered += 1
+            if self._remembered > _REMEMBERED:
+                self._forget()
+        known: str | None = shown
+        return known
 
     def _shown_or_same(self, rule: _Rule, text: str) -> str:
         shown = self._shown(rule, text)
@@ -123,7 +135,7 @@ class Masker:
         """What is shown of a text; None: all of it."""
         kind = rule.kind
         if kind is Kind.OURS:
-            return None
+            return self._without_names(text, text)
         if kind is Kind.PERSON:
             return self._pseudonym(text) if self.makes_pseudonyms else None
         if not self.masks:
@@ -136,14 +148,23 @@ class Masker:
             shown = masked_url(text)
         elif kind is Kind.CONTENT:
             shown = masked_text(text, "", self._settings.content_max_chars)
+            return self._without_names(text, shown)
         else:
             shown = masked_text(text, rule.context)
+            if kind is Kind.TEXT and " " in text:  # one word is a name of something else, as a rule
+                return self._without_names(text, shown)
         if shown == text:
             return None
         return self._pseudonym(text) or shown if kind is Kind.ID else shown
 
+    def _without_names(self, text: str, shown: str) -> str | None:
+        """What is shown of a text once persons' names are masked too, where the user wants that; None: all of it."""
+        if self.masks and wants_names():
+            shown = mask_names(shown)
+        return None if shown == text else shown
+
     def _pseudonym(self, text: str) -> str | None:
-        if not text or _PSEUDONYM.fullmatch(text):
+        if not text or is_pseudonym(text):
             return None
         return user_pseudonym(text, load_key(self._settings.home))
 
@@ -153,8 +174,10 @@ class Masker:
         if isinstance(value, str):
             shown = self._shown_text(rule, value, cut_at)
             return _UNSEEN if shown is None else shown
-        if value is None or isinstance(value, bool) or rule.kind is Kind.OURS:
+        if value is None or isinstance(value, bool):
             return _UNSEEN
+        if rule.kind is Kind.OURS:
+            return mask_names(value) if self.masks and wants_names() else _UNSEEN
         if isinstance(value, (int, float)):
             return self._shown_number(rule, value)
         if not self.masks:
@@ -165,7 +188,7 @@ class Masker:
             return f"[BYTES {len(value)}]"
         if rule.kind is Kind.CONTENT and isinstance(value, (Mapping, Sequence)):
             plain = _plain(value)
-            shown = mask_json(plain, self._settings.content_max_chars)
+            shown = mask_names(mask_json(plain, self._settings.content_max_chars))
             return _UNSEEN if shown == plain else shown
         if isinstance(value, Mapping):
             inner = self._attributes(value.items(), cut_at, depth + 1, left)
@@ -190,20 +213,21 @@ class Masker:
             if rule.kind is Kind.PERSON and self.makes_pseudonyms:
                 return self._pseudonym(str(value))
             return _UNSEEN
-        shown = self._remembered(rule, repr(value))
+        shown = self._shown_text(rule, repr(value))
         return _UNSEEN if shown is None else shown
 
 
 class _Rule:
     """What is done with the attributes of one name."""
 
-    __slots__ = ("context", "is_dropped", "is_renamed", "kind", "shown_name")
+    __slots__ = ("context", "is_dropped", "is_special", "kind", "seen", "shown_name")
 
     def __init__(self, masker: Masker, name: str) -> None:
         self.kind = kind_of(name, ours=masker.ours)
         self.is_dropped = masker.drops_content and is_content(name)
         self.shown_name = mask_clip(name, _MAX_NAME_CHARS) if masker.masks else name
-        self.is_renamed = self.shown_name != name
+        self.is_special = self.is_dropped or self.shown_name != name
+        self.seen: dict[str, str | None] = {}
         # The end of a name says what the value is: `phone` makes a phone number of bare digits.
         self.context = f"{name[-40:].rpartition('.')[2]}: " if name else ""
 

@@ -29,8 +29,12 @@ class MaskedRecord(LogRecord):
     def __init__(self, raw: LogRecord, masker: Masker) -> None:
         _set_raw(self, (raw, masker))
         parts = self.__dict__
-        for name in ("timestamp", "observed_timestamp", "context", "trace_id", "span_id", "trace_flags"):
-            parts[name] = getattr(raw, name)
+        parts["timestamp"] = raw.timestamp
+        parts["observed_timestamp"] = raw.observed_timestamp
+        parts["context"] = raw.context
+        parts["trace_id"] = raw.trace_id
+        parts["span_id"] = raw.span_id
+        parts["trace_flags"] = raw.trace_flags
         parts["severity_number"] = raw.severity_number
         # What it says is in the attributes; the exception itself would show its arguments to whoever prints it.
         parts["exception"] = None

@@ -16,7 +16,7 @@ from vigilo.policy.export.origins import masked_resource, masked_scope
 from vigilo.policy.mask.spans import REDACTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from vigilo.policy.export.masker import Masker
 
@@ -48,15 +48,18 @@ class MaskedSpan(ReadableSpan):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         raw, parts = self._raw, self.__dict__
         if raw is not None:  # else another thread was faster
-            part = _part(name, raw)
-            parts.setdefault(name, part)
-            if parts.keys() >= _PARTS.keys():
+            scope = raw._instrumentation_scope
+            masker = masker_of(scope.name if scope is not None else None)
+            # Who asks for one of the texts will ask for all of them; what is asked of every span comes cheaper.
+            for each in _TEXTS if name in _TEXTS else _LABELS:
+                if each not in parts:
+                    parts.setdefault(each, _masked(each, getattr(raw, each), masker, raw))
+            if len(parts) >= _WHOLE:
                 _set_raw(self, None)
         return parts[name]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        part = _PARTS.get(name)
-        self.__dict__[name] = value if part is None else _masked(name, part, value, others_masker())
+        self.__dict__[name] = _masked(name, value, others_masker()) if name in _PARTS else value
 
     def __getstate__(self) -> dict[str, Any]:
         for name in _PARTS:
@@ -80,31 +83,28 @@ def masked_span(span: Any) -> MaskedSpan:
     return MaskedSpan(span)
 
 
-def masked_attributes(attributes: Any, masker: Masker, more: Mapping[str, Any] | None = None) -> Any:
-    """Attributes masked, and ``more`` that need no masking; the same object where nothing changes."""
+def masked_attributes(attributes: Any, masker: Masker, raw: ReadableSpan | None = None) -> Any:
+    """Attributes masked, and the price added where they are those of the call ``raw``; the same where nothing changes.
+
+    What the SDK left out, because there was too much, stays counted.
+    """
     if not attributes:
-        return BoundedAttributes(attributes=more) if more else attributes
+        return attributes
     known = attributes.copy() if hasattr(attributes, "copy") else dict(attributes)
     shown = masker.attributes(known, getattr(attributes, "max_value_len", None))
-    if shown is None and not more:
+    cost = {} if raw is None or masker.ours else cost_of(raw, known)
+    if shown is None and not cost:
         return attributes
-    made = BoundedAttributes(attributes={**(known if shown is None else shown), **(more or {})})
+    made = BoundedAttributes(attributes={**(known if shown is None else shown), **cost})
     made.dropped = getattr(attributes, "dropped", 0)
     return made
 
 
-def _part(name: str, raw: ReadableSpan) -> Any:
-    scope = raw._instrumentation_scope
-    masker = masker_of(scope.name if scope is not None else None)
-    if name != "_attributes":
-        return _masked(name, _PARTS[name], getattr(raw, name), masker)
-    cost = {} if masker.ours else cost_of(raw)
-    return _masked(name, lambda value, masker: masked_attributes(value, masker, cost), raw._attributes, masker)
-
-
-def _masked(name: str, part: Callable[[Any, Masker], Any], value: Any, masker: Masker) -> Any:
+def _masked(name: str, value: Any, masker: Masker, raw: ReadableSpan | None = None) -> Any:
     try:
-        return part(value, masker)
+        if name == "_attributes":
+            return masked_attributes(value, masker, raw)
+        return _PARTS[name](value, masker)
     except Exception as error:  # noqa: BLE001 - fails closed
         report_internal("masking a span", error)
         return _NOTHING[name]()
@@ -159,16 +159,20 @@ def _info(info: Any, masker: Masker) -> Any:
     return info if info is None or masker.text(info.name, "otel.scope.name") == info.name else None
 
 
-_PARTS: dict[str, Callable[[Any, Masker], Any]] = {
-    "_name": _name,
+_TEXTS: dict[str, Callable[[Any, Masker], Any]] = {
     "_attributes": masked_attributes,
     "_events": _events,
     "_links": _links,
+}
+_LABELS: dict[str, Callable[[Any, Masker], Any]] = {
+    "_name": _name,
     "_status": _status,
     "_resource": lambda resource, _: masked_resource(resource),
     "_instrumentation_scope": lambda scope, _: masked_scope(scope),
     "_instrumentation_info": _info,
 }
+_PARTS = {**_TEXTS, **_LABELS}
+_WHOLE = 5 + len(_PARTS)  # with the five that need no masking
 _NOTHING: dict[str, Callable[[], Any]] = {
     "_name": lambda: REDACTED,
     "_attributes": dict,

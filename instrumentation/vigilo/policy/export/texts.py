@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vigilo.errors import report_internal
 from vigilo.policy.mask import mask_clip, mask_json, to_json
+from vigilo.policy.mask.messages import is_json
 from vigilo.policy.mask.spans import REDACTED
 from vigilo.policy.mask.text import find_spans, replaced, without_surrogates
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 MAX_CHARS = 32_768
 """The most that is kept of a text that is no message: a stack trace is hardly ever longer."""
-_MAX_JSON_CHARS = 262_144
 _LOOK_BACK_CHARS = 256
 _HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://(?:[^\s/?#@]{0,512}@)?(\[[0-9A-Fa-f:.]{2,64}\]|[^\s/?#@:]{1,256})")
 _NUMBERS = ("[IP", "[PHONE", "[CARD")
@@ -26,11 +26,13 @@ _NUMBERS = ("[IP", "[PHONE", "[CARD")
 
 def masked_text(text: str, context: str, max_chars: int = MAX_CHARS) -> str:
     """A text masked and cut; one that is a JSON object or array is masked value by value and stays JSON."""
-    if text[:1] in ("{", "[") and len(text) <= _MAX_JSON_CHARS:
+    if is_json(text):
         known = _json(text)
         if known is not None:
             return _masked_json(text, known, max_chars)
-    return mask_clip(text, max_chars, context)
+    if len(text) > max_chars:
+        return mask_clip(text, max_chars, context)
+    return _without(text, context=context)
 
 
 def masked_machine_text(text: str) -> str:
@@ -63,12 +65,16 @@ def without_cut_value(text: str) -> str:
     return text[:end]
 
 
-def _without(text: str, masks: Callable[[Span], bool]) -> str:
+def _without(text: str, masks: Callable[[Span], bool] | None = None, context: str = "") -> str:
+    """A text without the values that ``masks`` says are to be masked; all, where it is None."""
     try:
         if len(text) > MAX_CHARS:
-            return mask_clip(text, MAX_CHARS)
+            return mask_clip(text, MAX_CHARS, context)
         text = without_surrogates(text)
-        return replaced(text, [span for span in find_spans(text) if masks(span)])
+        spans = find_spans(text, context)
+        if masks is not None:
+            spans = [span for span in spans if masks(span)]
+        return replaced(text, spans) if spans else text
     except Exception as error:  # noqa: BLE001 - fails closed
         report_internal("masking an attribute", error)
         return REDACTED
