@@ -1,0 +1,137 @@
+"""Finds keys and tokens that are known by their own form, wherever they stand."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from vigilo.policy.mask.secret_rules import FORMS, HINTED_FORMS, ID_HEADS, KEY_WORDS, LONG_FORMS, PREFIXES, VENDORS
+from vigilo.policy.mask.secret_values import has_three_kinds, is_uuid, looks_random
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CHUNK = re.compile(r"[^\s\"'`<>\\\x01,;(){}\[\]]{16,4096}")
+_LONG_RUN = re.compile(r"[A-Za-z0-9_-]{16}")
+_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9_]")
+_START_CHARS = 3
+_BODY = re.compile(r"[A-Za-z0-9_-]{0,80}")
+_REST = re.compile(r"[A-Za-z0-9_-]*(?:[.+/][A-Za-z0-9_-]{16,512}){0,4}={0,2}")
+_RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
+_PARTS = re.compile(r"[_-]")
+_HEAD = re.compile(r"[a-z]{2,12}|[A-Z]{2,8}|[A-Z][a-z]{2,10}")
+_VALUE = re.compile(r"[A-Za-z0-9_+/.~-]{16,}={0,2}")
+_BETWEEN = re.compile(r"[:=,(>|]|\b(?:is|key|token|secret)\b")
+_HASH = re.compile(
+    r"sha-?[0-9]|md5|digest|commit|etag|integrity|checksum|hash|fingerprint|(?<![a-z])(?:id|uuid|rev|ref|url)s?(?![a-z])"
+)
+
+_SPECIFIC_CHARS = 4
+_ODD_CHARS = 10
+_TAIL_CHARS = 16
+_LONG_TAIL_CHARS = 32
+_VENDOR_AHEAD_CHARS = 64
+
+_BY_START: dict[str, list[tuple[str, int]]] = {}
+for _prefix, _least in PREFIXES.items():
+    _BY_START.setdefault(_prefix[:_START_CHARS], []).append((_prefix, _least))
+
+
+def find_keys(text: str) -> Iterator[tuple[int, int]]:
+    """Where keys lie; in no order, and one may lie in another."""
+    for hint, pattern in LONG_FORMS:
+        if hint in text:
+            for found in _compiled(pattern).finditer(text):
+                yield found.span(found.lastgroup or 0)
+    for chunk in _CHUNK.finditer(text):
+        word = chunk[0]
+        if _LONG_RUN.search(word) is None or (word.islower() and not any(digit in word for digit in "0123456789")):
+            continue
+        start, known = chunk.start(), False
+        for begin, end in _in_chunk(word):
+            known = True
+            yield start + begin, start + end
+        if not known:
+            for begin, end in _of_vendor(text, word, start):
+                yield start + begin, start + end
+
+
+def _in_chunk(word: str) -> Iterator[tuple[int, int]]:
+    done = 0
+    for found in _START.finditer(word):
+        start = found.start()
+        if start < done:
+            continue
+        for prefix, least in _BY_START.get(word[start : start + _START_CHARS], ()):
+            if word.startswith(prefix, start) and (end := _prefixed(word, start + len(prefix), prefix, least)):
+                yield start, end
+                done = max(done, end)
+    if done and done + _TAIL_CHARS > len(word):
+        return
+    for found in _any_form().finditer(word):
+        yield found.span()
+    for hint, pattern in HINTED_FORMS:
+        if hint in word:
+            for found in _compiled(pattern).finditer(word):
+                yield found.span(found.lastgroup or 0)
+    yield from _unlisted(word)
+
+
+def _prefixed(word: str, begin: int, prefix: str, least: int) -> int | None:
+    body = _BODY.match(word, begin)
+    if body is None or body.end() - begin < least:
+        return None
+    # Long prefixes are said by nobody who does not mean a key; `sk-` is said of scikit-learn.
+    odd = _ODD_CHARS if len(prefix) < _SPECIFIC_CHARS or prefix.islower() else _ODD_CHARS - 4
+    if not looks_random(body[0], min(odd, least)):
+        return None
+    rest = _REST.match(word, begin)
+    return rest.end() if rest else body.end()
+
+
+def _unlisted(word: str) -> Iterator[tuple[int, int]]:
+    """Keys of providers that nobody has listed: a word that says what it is, and a random tail."""
+    for found in _RUN.finditer(word):
+        run = found[0][:200]
+        separator = _PARTS.search(run)
+        if separator is None:
+            continue
+        head, rest = run[: separator.start()], run[separator.end() :]
+        if head.lower() in ID_HEADS and "_secret_" not in run:
+            continue
+        parts = _PARTS.split(run)
+        told = next((i for i, part in enumerate(parts[:4]) if part.lower() in KEY_WORDS), None)
+        if told is not None and looks_random("-".join(parts[told + 1 :]), _TAIL_CHARS - 2):
+            yield found.span()
+            continue
+        tail = max(_PARTS.split(rest), key=len)
+        if len(tail) >= _LONG_TAIL_CHARS and _HEAD.fullmatch(head) and has_three_kinds(tail) and looks_random(tail, 24):
+            yield found.span()
+
+
+def _of_vendor(text: str, word: str, start: int) -> Iterator[tuple[int, int]]:
+    """A random value behind the name of a provider whose keys have no form of their own."""
+    for found in _VALUE.finditer(word):
+        value = found[0]
+        if not looks_random(value, _TAIL_CHARS) or is_uuid(value):
+            continue
+        begin = start + found.start()
+        before = text[max(0, begin - _VENDOR_AHEAD_CHARS) : begin].lower().rpartition("\n")[2]
+        for vendor in VENDORS:
+            at = before.rfind(vendor)
+            if at >= 0:
+                between = before[at + len(vendor) :]
+                if _BETWEEN.search(between) and not _HASH.search(between):
+                    yield found.span()
+                    break
+
+
+@cache
+def _any_form() -> re.Pattern[str]:
+    return _compiled("|".join(FORMS))
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{pattern})")

@@ -1,0 +1,89 @@
+"""Tells values that were drawn at random from words, names, placeholders and code."""
+
+from __future__ import annotations
+
+import re
+
+_LOOKED_AT = 72
+_WORD = re.compile(
+    r"[A-Z]{0,20}[a-z]{0,40}[0-9]{0,4}|[0-9]{1,8}|[a-z]{0,20}(?:[A-Z][a-z]{1,20}){1,8}[0-9]{0,4}", re.ASCII
+)
+_SPLIT = re.compile(r"[^A-Za-z0-9]+")
+_HEX = re.compile(r"(?:0x)?[0-9A-Fa-f]+")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_CHANGE = re.compile(r"(?<=[a-z])[A-Z0-9]|(?<=[A-Z])[0-9]|(?<=[0-9])[A-Za-z]|(?<=[A-Z][A-Z])[a-z]", re.ASCII)
+_CHANGES_PER_CHAR = 0.17
+"""How often letters, capitals and digits take turns: .4 in keys in base 62, .5 in hexadecimal, .1 in names."""
+
+_FILLER = ("xxxx", "****", "....", "____", "your", "example", "placeholder", "changeme", "change_me", "change-me")
+_FILLERS = (*_FILLER, "insert", "replace", "redacted", "dummy", "todo", "<", "${", "{{", "…", "\x01")
+
+# What begins so points at the secret instead of being it.
+_REFERENCE = re.compile(
+    r"\$[A-Za-z_{(]|\{|<|%[({A-Z]|#\{|\[|@|&|\*+$|-|\\|://"
+    r"|(?:https?|file|env|op|vault|secret|secrets|ref|arn|aws|gcp|projects|doppler|keyring|s3|gs|ssm)[:/]"
+    r"|(?:\./|\.\./|~/|/[a-z]+/|[A-Za-z]:\\)"
+    r"|(?:os|process|env|self|this|config|settings|cfg|args|kwargs|options|opts|request|req|ctx|context|var|vars|local"
+    r"|data|secrets|credentials|params|props|session|app|user|module|node|item|obj|row|event|state|st|std|np|jwt)[.\[(]"
+)
+_PUNCTUATION = "()[]{}<>=|,; \t"
+
+_WORD_LIST = (
+    "null none nil true false undefined nan string str text int integer number bytes bool boolean object any array "
+    "list dict map optional required unknown empty default auto user admin root guest test demo me name value values "
+    "key keys token tokens secret secrets password passwords passwd pass pwd passphrase passcode credential auth "
+    "credentials bearer basic digest oauth oauth2 jwt saml ldap api apikey api_key username login hidden masked "
+    "private public input output self this super return yield await async new and or not is in if else for while with "
+    "from import const let var def class function lambda void char byte float double long short signed unsigned static "
+    "final field file path url uri id uuid hash type plaintext encrypted hashed header query body cookie session "
+    "enabled disabled on off yes no n/a na tbd foo bar baz foobar env environ getenv redacted"
+)
+_WORDS = frozenset(_WORD_LIST.split())
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether a value only holds the place of a secret, or names where it is kept."""
+    lower = value[:_LOOKED_AT].lower()
+    if any(filler in lower for filler in _FILLERS) or lower in _WORDS:
+        return True
+    return len(set(lower)) < 4 or _REFERENCE.match(value) is not None
+
+
+def looks_random(value: str, least: int) -> bool:
+    """Whether at least ``least`` characters of a value's beginning are in parts that no one would write as words."""
+    seen = value[:_LOOKED_AT]
+    if len(seen) < least:
+        return False
+    odd = sum(len(part) for part in _SPLIT.split(seen) if _is_odd(part))
+    if odd < least:
+        return False
+    lower = seen.lower()
+    return len(set(lower)) >= min(7, least) and not any(filler in lower for filler in _FILLERS)
+
+
+def _is_odd(part: str) -> bool:
+    return _WORD.fullmatch(part) is None and len(_CHANGE.findall(part)) >= max(2.0, len(part) * _CHANGES_PER_CHAR)
+
+
+def has_three_kinds(value: str) -> bool:
+    """Whether upper case, lower case and digits are mixed."""
+    return (
+        any("a" <= char <= "z" for char in value)
+        and any("A" <= char <= "Z" for char in value)
+        and any("0" <= char <= "9" for char in value)
+    )
+
+
+def is_hex(value: str) -> bool:
+    """Whether a value could be a hash: hexadecimal digits only."""
+    return _HEX.fullmatch(value) is not None
+
+
+def is_uuid(value: str) -> bool:
+    """Whether a value is a UUID in its usual form."""
+    return _UUID.fullmatch(value) is not None
+
+
+def is_code(value: str) -> bool:
+    """Whether an unquoted value is an expression: a call, an item, a name of several parts."""
+    return any(char in _PUNCTUATION for char in value)
