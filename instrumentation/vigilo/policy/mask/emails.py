@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 _LOCAL_MAX_CHARS = 64  # RFC 5321 4.5.3.1
 _DOMAIN_MAX_CHARS = 255
 # An @ as typed, full width, percent-encoded in a URL, escaped in JSON.
-_AT = re.compile(r"@|\uff20|%40|\\u0040")
+_AT = re.compile(r"@")
+_ANY_AT = re.compile(r"@|\uff20|%40|\\u0040")
 # Legal signs that are glue far more often (`?mail=jane@x.org`, `a/b@x.org`) do not belong to the name here.
 _LOCAL_REVERSED = re.compile(r"[\w.!#$%'*+^~\u200b-]+")
 _LEADING_GLUE = "'.+^~!#$%*-\u200b"
@@ -34,13 +35,13 @@ _SPELLED = re.compile(
 
 def find_emails(text: str) -> Iterator[Span]:
     """E-mail addresses in order, those spelled out last."""
-    if "@" in text or "\uff20" in text or "%40" in text or "u0040" in text:
-        done = 0
-        for at in _AT.finditer(text):
-            span = _around(text, *at.span(), done) if at.start() >= done else None
-            if span is not None:
-                done = span.end
-                yield span
+    done = 0
+    written_otherwise = "%40" in text or "u0040" in text or "\uff20" in text
+    for at in (_ANY_AT if written_otherwise else _AT).finditer(text):
+        span = _around(text, *at.span(), done) if at.start() >= done else None
+        if span is not None:
+            done = span.end
+            yield span
 
 
 def find_spelled_emails(text: str) -> Iterator[Span]:

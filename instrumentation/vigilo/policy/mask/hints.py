@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from vigilo.policy.mask import secrets
+from vigilo.policy.mask import phones, secrets
 from vigilo.policy.mask.blobs import BLOB_MIN_CHARS
 
 if TYPE_CHECKING:
@@ -20,13 +20,16 @@ EMAILS, SPELLED_EMAILS = 8, 16
 IBANS, IPS = 32, 64
 NUMBERS, CARDS, SOCIAL_SECURITY = 128, 256, 512
 
+ALL = 1023
+
+FEWEST_PHONE_DIGITS = 7
+FEWEST_CARD_DIGITS = 12
+_PLAIN_PHONE_DIGITS = 9  # with so many, no word need say that a number is one of a phone
+_SOCIAL_SECURITY_DIGITS = 9
+_FEWEST_TOKEN_CHARS = 16
+
 _DIGITS = b"0123456789"
 _LETTERS = bytes(code for code in range(128) if chr(code).isalpha())
-_TOKEN_CHARS = _DIGITS + _LETTERS + b"_-"
-_FEWEST_DIGITS = 7  # of a phone number
-_SOCIAL_SECURITY_DIGITS = 9
-_FEWEST_CARD_DIGITS = 12
-_FEWEST_TOKEN_CHARS = 16
 
 
 def _table(classes: dict[bytes, bytes]) -> bytes:
@@ -35,10 +38,10 @@ def _table(classes: dict[bytes, bytes]) -> bytes:
 
 
 # Looking up bytes in a table is ten times as fast as a regular expression.
-_TOKENS = _table({_TOKEN_CHARS: b"t"})
+_TOKENS = _table({_DIGITS + _LETTERS + b"_-": b"t"})
 _TOKEN_RUN = b"t" * _FEWEST_TOKEN_CHARS
-_WORDS = _table({_DIGITS: b"0", _LETTERS: b"a", b"\n": b"\n"})
-_BETWEEN_DIGITS = bytes(code for code in range(256) if code not in _DIGITS + _LETTERS + b"\n")
+_WORDS = _table({_DIGITS: b"0", _LETTERS: b"a"})
+_WITHIN_NUMBERS = b" \t.()/-" + bytes(range(128, 256))
 _SPELLED_AT = ("(at)", "[at]", "{at}", "<at>")
 
 
@@ -55,9 +58,15 @@ def of(text: str, context: str = "") -> int:
 
 @lru_cache(maxsize=256)
 def _of_context(context: str) -> int:
-    """Before a value that is a secret only by its name, the name may stand in the context."""
-    lower = context.lower()
-    return SECRETS if any(hint in lower for hint in secrets.HINTS) else 0
+    """What is found only because of the words before it, found where these stand in the context."""
+    lower = context.casefold()
+    found = SECRETS if any(hint in lower for hint in secrets.HINTS) else 0
+    return found | NUMBERS if any(hint in lower for hint in phones.HINTS) else found
+
+
+def has_digits(text: str, fewest: int) -> bool:
+    """Whether so many digits stand in a row anywhere, apart from what stands within numbers."""
+    return b"0" * fewest in text.encode().translate(_WORDS, _WITHIN_NUMBERS)
 
 
 @cache
@@ -70,33 +79,40 @@ def _engine() -> Callable[[str], int]:
 
 
 def plain_hints(text: str) -> int:
-    """The hints of a text, by plain Python."""
+    """The hints of a text without surrogates, by plain Python."""
     encoded = text.encode()
-    lower = text.lower()
+    folded = text.casefold()
     found = TAGS if "[" in text else 0
-    if _TOKEN_RUN in encoded.translate(_TOKENS) or any(hint in lower for hint in secrets.HINTS):
+    if _TOKEN_RUN in encoded.translate(_TOKENS) or any(hint in folded for hint in secrets.HINTS):
         found |= SECRETS
     if len(text) >= BLOB_MIN_CHARS or ";base64," in text:
         found |= BLOBS
     if "@" in text or "%40" in text or "u0040" in text or "\uff20" in text:
         found |= EMAILS
-    if " dot " in lower or any(at in lower.replace(" ", "") for at in _SPELLED_AT):
+    if " dot " in folded:
         found |= SPELLED_EMAILS
+    if "at" in folded and ("(" in text or "[" in text or "{" in text or "<" in text):
+        close = folded.replace(" ", "")
+        if any(at in close for at in _SPELLED_AT):
+            found |= SPELLED_EMAILS
     words = encoded.translate(_WORDS)
     if b"0" in words:
-        found |= _of_digits(words, encoded)
+        if b"aa00" in words:
+            found |= IBANS
+        if b"..." in encoded.translate(None, _DIGITS):
+            found |= IPS
+        digits = encoded.translate(_WORDS, _WITHIN_NUMBERS)
+        if b"0" * FEWEST_PHONE_DIGITS in digits:
+            found |= _of_numbers(digits, text, folded)
     return found | IPS if "::" in text or text.count(":") >= 7 else found
 
 
-def _of_digits(words: bytes, encoded: bytes) -> int:
-    found = IBANS if b"aa00" in words else 0
-    if b"..." in encoded.translate(None, _DIGITS):
-        found |= IPS
-    digits = encoded.translate(_WORDS, _BETWEEN_DIGITS)
-    if b"0" * _FEWEST_DIGITS in digits:
+def _of_numbers(digits: bytes, text: str, folded: str) -> int:
+    found = 0
+    if b"0" * _PLAIN_PHONE_DIGITS in digits or "+" in text or any(hint in folded for hint in phones.HINTS):
         found |= NUMBERS
-        if b"0" * _SOCIAL_SECURITY_DIGITS in digits:
-            found |= SOCIAL_SECURITY
-        if b"0" * _FEWEST_CARD_DIGITS in digits:
-            found |= CARDS
+    if b"0" * _SOCIAL_SECURITY_DIGITS in digits:
+        found |= SOCIAL_SECURITY
+    if b"0" * FEWEST_CARD_DIGITS in digits:
+        found |= CARDS
     return found

@@ -21,8 +21,11 @@ _V4 = re.compile(r"[0-9](?<![0-9A-Za-z.].)[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![0-9A-
 _VERSION_SIGN = re.compile(r"(?:[A-Za-z][/_-]|_|[=<>~!]=|[<>~^])\Z")
 _VERSION_WORD_REVERSED = re.compile(r"[\s:=\"'\\(#]{0,6}\.?([A-Za-z]{1,12}|§)")
 _VERSION_WORDS = frozenset(
-    "version versions ver vers v release build revision rev firmware fw driver kernel section sections sec chapter "
-    "clause article appendix figure fig table oid §".split()
+    {
+        *("version", "versions", "ver", "vers", "v", "release", "build", "revision", "rev", "firmware", "fw", "driver"),
+        *("kernel", "section", "sections", "sec", "chapter", "clause", "article", "appendix", "figure", "fig", "table"),
+        *("oid", "§"),
+    }
 )
 _PORT = re.compile(r":[0-9]")
 _CONTEXT_CHARS = 20

@@ -38,10 +38,17 @@ _OTHER_COUNTRIES = re.compile(
 _ANY = re.compile(rf"[+(]?\(?[0-9](?:[ \t\u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{6,14}}{_END}")
 _EXTENSION = re.compile(r"(?i)\s{0,2}(?:ext\.?|x|extension)\s{0,2}[0-9]{1,6}\b")
 _PHONE_WORD = re.compile(
-    r"(?i)(?:phone|call(?:ing|ed)?|mobile|cell|tel|fax|whats ?app|sms|text me|dial|ring|contact|reach"
+    r"(?i)(?:phone|call(?:ing|ed)?|mobile|cell|tel|fax|whats ?app|sms|text me|dial|a ring|ring (?:me|us)|contact|reach"
+    r"|answer(?:s|ed|ing)?|(?:my|your|his|her|our|their) number|(?:office|home|work|desk):"
     r"|(?<!security )(?<!licence )(?<!license )number is"
     rf"|telefon|handy|tél|móvil|celular|电话|手机)[^\n0-9{BLANK}]{{0,24}}$"
 )
+HINTS: tuple[str, ...] = (
+    *("phone", "call", "mobile", "cell", "tel", "fax", "whatsapp", "whats app", "sms", "text me", "dial", "a ring"),
+    *("ring me", "ring us", "contact", "reach", "answer", "y number", "r number", "s number", "number is", "handy"),
+    *("tél", "móvil", "电话", "手机", "office", "home", "work", "desk"),
+)
+"""One of these stands before or after a phone number, or the number has nine digits, or eight after a ``+``."""
 _OTHER_WORD = re.compile(
     r"(?i)(?:order|invoice|ref(?:erence)?|ticket|case|account|id|isbn|tracking|trace|sku|serial|no|nr|version|ts"
     r"|time(?:stamp)?)[\s:#.=\"']{0,4}$"
@@ -80,6 +87,8 @@ def find_phones(text: str, context: str = "") -> Iterator[Span]:
 
 def _phone_end(text: str, begin: int, before: str) -> int | None:
     """Where the phone number that begins at ``begin`` ends; None when there is none."""
+    if text[begin] != "+" and _DATE.match(text, begin):
+        return None
     shaped = _shaped(text, begin)
     found = shaped or _ANY.match(text, begin)
     if found is None:

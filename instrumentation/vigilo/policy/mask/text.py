@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
+_ANY_NUMBER = hints.NUMBERS | hints.CARDS | hints.SOCIAL_SECURITY
 _NUMBER_PASSES = 4
 _ESCAPED_BREAK = re.compile(r"\\[nrt](?=[+(0-9A-Za-z])")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -67,14 +68,15 @@ def find_spans(text: str, context: str = "") -> list[Span]:
     if may_have & hints.IPS:
         seen = _take(seen, spans, find_ipv6_addresses(seen))
         seen = _take(seen, spans, find_ipv4_addresses(seen, context))
-    if may_have & hints.NUMBERS:
+    if may_have & _ANY_NUMBER:
         if seen.count("-") >= 4:
             seen = blanked(seen, (Span(*uuid.span(), "") for uuid in _UUID.finditer(seen)))
         if may_have & hints.CARDS:
-            seen = _take_numbers(seen, spans, find_cards)
+            seen = _take_numbers(seen, spans, find_cards, hints.FEWEST_CARD_DIGITS)
         if may_have & hints.SOCIAL_SECURITY:
             seen = _take(seen, spans, find_social_security_numbers(seen, context))
-        seen = _take_numbers(seen, spans, partial(find_phones, context=context))
+        if may_have & hints.NUMBERS:
+            seen = _take_numbers(seen, spans, partial(find_phones, context=context), hints.FEWEST_PHONE_DIGITS)
     spans.sort()
     if rules is not None:
         spans = [span for span in spans if not rules.allows(text[span.start : span.end], span.tag)]
@@ -87,10 +89,12 @@ def _take(seen: str, spans: list[Span], found: Iterator[Span]) -> str:
     return blanked(seen, new) if new else seen
 
 
-def _take_numbers(seen: str, spans: list[Span], find: Callable[[str], Iterator[Span]]) -> str:
+def _take_numbers(seen: str, spans: list[Span], find: Callable[[str], Iterator[Span]], fewest_digits: int) -> str:
     # A number may stand out only once its neighbour, read together with it before, is gone.
     for _ in range(_NUMBER_PASSES):
         count = len(spans)
+        if not hints.has_digits(seen, fewest_digits):
+            break
         seen = _take(seen, spans, find(seen))
         if len(spans) == count:
             break
