@@ -66,6 +66,16 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         clear()
 
 
+@pytest.fixture(autouse=True)
+def _policy_of_its_own() -> Iterator[None]:
+    """Telemetry of other instrumentors is left alone again once the test is over that had it masked."""
+    yield
+    from vigilo.policy.export import install
+
+    for holder in list(install._holders):
+        install.release(holder)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of recorded traffic and labelled data; use it in tests marked ``needs_shared``."""

@@ -11,6 +11,7 @@ from vigilo.policy.export.rules import Kind, kind_of
 from vigilo.policy.export.texts import masked_machine_text, masked_text, masked_url, without_cut_value
 from vigilo.policy.mask import mask_clip, mask_json
 from vigilo.policy.mask.names import mask_names, wants_names
+from vigilo.policy.mask.spans import REDACTED
 from vigilo.policy.pseudonym import is_pseudonym, load_key, user_pseudonym
 from vigilo.settings import app_settings
 
@@ -26,6 +27,7 @@ _MAX_NAME_CHARS = 256
 _MAX_DEPTH = 24
 _MAX_VALUES = 20_000
 _MIN_NUMBER = 1_000_000  # the least that can be a phone number
+_MAX_NUMBER_BITS = 4096
 _UNSEEN: Any = object()
 
 
@@ -213,6 +215,8 @@ class Masker:
             if rule.kind is Kind.PERSON and self.makes_pseudonyms:
                 return self._pseudonym(str(value))
             return _UNSEEN
+        if isinstance(value, int) and value.bit_length() > _MAX_NUMBER_BITS:
+            return REDACTED  # Python would not even print it
         shown = self._shown_text(rule, repr(value))
         return _UNSEEN if shown is None else shown
 
