@@ -147,6 +147,16 @@ class Settings:
         {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`true`"},
         default=True,
     )
+    tenant: str = _setting(
+        "Whose users they are, where `track(tenant=...)` does not say: an id has another pseudonym in each tenant",
+        {"parse": _name, "allowed": "a name", "shown": "none"},
+        default="",
+    )
+    placeholders: str = _setting(
+        "Tags of masked values: `[EMAIL]`, or `[EMAIL_1]` and `[EMAIL_2]`, which tell two apart within a conversation",
+        _one_of("plain", "numbered"),
+        default="plain",
+    )
     trust_forwarded_for: bool = _setting(
         "Take the client's address from the first entry of `X-Forwarded-For`; only behind a proxy that sets it",
         {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`false`"},
@@ -249,7 +259,10 @@ def app_settings() -> Settings:
     protects it. The home stays the one that was chosen, so that data does not turn up elsewhere.
     """
     try:
-        return load_settings()
+        settings = load_settings()
+        if settings.content == "full":
+            _warn_of_full_content()
+        return settings
     except ConfigError as error:
         import logging
 
@@ -258,6 +271,16 @@ def app_settings() -> Settings:
         report_internal("reading the settings", error)
     home = os.environ.get("VIGILO_HOME")
     return Settings(home=_path(home) if home else default_home(), content="off")
+
+
+def _warn_of_full_content() -> None:
+    import logging
+
+    logging.getLogger("vigilo").warning(
+        "vigilo: `content` is `full`: messages leave this process unmasked, with all personal data and secrets in "
+        'them. `VIGILO_CONTENT=masked`, the default, masks them; `content = "masked"` in %s does too.',
+        CONFIG_FILE_NAME,
+    )
 
 
 def settings_table() -> str:
@@ -273,11 +296,16 @@ def settings_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def config_file(environ: Mapping[str, str] | None = None, working_directory: Path | None = None) -> Path:
+    """Where the settings file is, or would be."""
+    named = (os.environ if environ is None else environ).get("VIGILO_CONFIG")
+    return Path(named).expanduser() if named else (working_directory or Path.cwd()) / CONFIG_FILE_NAME
+
+
 def _read_file(environ: Mapping[str, str], working_directory: Path) -> tuple[Path, dict[str, Any]]:
-    named = environ.get("VIGILO_CONFIG")
-    path = Path(named).expanduser() if named else working_directory / CONFIG_FILE_NAME
+    path = config_file(environ, working_directory)
     if not path.is_file():
-        if named:
+        if environ.get("VIGILO_CONFIG"):
             raise ConfigError(f"`VIGILO_CONFIG` names {path}, which is not a file")
         return path, {}
     if sys.version_info >= (3, 11):

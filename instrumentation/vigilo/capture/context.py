@@ -29,6 +29,8 @@ class Tracked(NamedTuple):
     """``user`` is an id that vigilo made of a client it does not know; it tells nobody and is recorded as it is."""
     captures: bool = False
     """Somebody in the app said it with ``track``, which turns capture on; an incoming request alone does not."""
+    tenant: str | None = None
+    """Whose ``user`` it is: the same id in two tenants is two people. It is recorded in the pseudonym only."""
 
     def within(self, outer: Tracked) -> Tracked:
         """What is in force when this is said inside of ``outer``: what it leaves out is taken over, tags are added."""
@@ -43,6 +45,7 @@ class Tracked(NamedTuple):
             {**outer.tags, **self.tags} if self.tags and outer.tags else self.tags or outer.tags,
             self.user_is_pseudonym if has_user else outer.user_is_pseudonym,
             self.captures or outer.captures,
+            outer.tenant if self.tenant is None else self.tenant,
         )
 
 

@@ -10,7 +10,8 @@ from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 from opentelemetry.metrics import get_meter
 
 from vigilo import semconv
-from vigilo.capture.spending import spending_of
+from vigilo.capture.spending import spending_of, unpriced_calls_of
+from vigilo.policy.mask.labels import mask_label
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
@@ -57,6 +58,13 @@ class Instruments:
         meter.create_observable_counter(
             semconv.VIGILO_COST, [self._spending.observe], unit="USD", description="Price of the calls"
         )
+        self._unpriced = unpriced_calls_of(meter_provider)
+        meter.create_observable_counter(
+            semconv.UNPRICED_CALLS,
+            [self._unpriced.observe],
+            unit="{call}",
+            description="Calls that used something that has no known price",
+        )
         self._logger = get_logger(SCOPE, vigilo_version(), logger_provider=logger_provider)
 
     def record_call(
@@ -68,6 +76,7 @@ class Instruments:
         first_chunk_s: float | None = None,
         chunk_gap_s: float | None = None,
         cost_usd: float | None = None,
+        unpriced: bool = False,
     ) -> None:
         """Records the metrics of one call; what is None is not recorded."""
         self._duration.record(duration_s, labels.call)
@@ -77,6 +86,8 @@ class Instruments:
             self._tokens.record(usage.output_tokens, labels.output)
         if cost_usd is not None:
             self._spending.add(cost_usd, labels.key, labels.call)
+        elif unpriced:
+            self._unpriced.add(1, labels.key, labels.call)
         if first_chunk_s is not None:
             self._time_to_first_chunk.record(first_chunk_s, labels.call)
         if chunk_gap_s is not None:
@@ -121,10 +132,10 @@ def labels_of(
     told = {
         semconv.OPERATION_NAME: operation,
         semconv.PROVIDER_NAME: provider,
-        semconv.REQUEST_MODEL: model or None,
+        semconv.REQUEST_MODEL: mask_label(model) if model else None,
         semconv.SERVER_ADDRESS: server_address,
         semconv.SERVER_PORT: server_port,
-        semconv.RESPONSE_MODEL: response_model,
+        semconv.RESPONSE_MODEL: mask_label(response_model) if response_model else response_model,
         semconv.ERROR_TYPE: error_type,
     }
     call = {name: value for name, value in told.items() if value is not None}

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import time
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import SpanKind, StatusCode, get_tracer, set_span_in_context
 
 from vigilo import semconv
-from vigilo.capture.bill import bill
+from vigilo.capture.bill import bill, used
 from vigilo.capture.call import Request, Response
 from vigilo.capture.content import Content
-from vigilo.capture.context import current
 from vigilo.capture.headers import told_by
 from vigilo.capture.instruments import SCOPE, Instruments, details_event, labels_of, vigilo_version
 from vigilo.capture.neighbours import in_charge
+from vigilo.capture.who import conversation_of, who
 from vigilo.errors import internal_errors
 from vigilo.policy.mask import mask_clip
+from vigilo.policy.mask.labels import mask_label
 from vigilo.policy.pricing import warm_up
-from vigilo.policy.pseudonym import load_key, user_pseudonym
 from vigilo.settings import Settings, app_settings
 
 if TYPE_CHECKING:
@@ -40,6 +40,14 @@ _PARTS_OF_USAGE = (
     ("output_audio_tokens", semconv.USAGE_AUDIO_OUTPUT_TOKENS),
     ("input_image_tokens", semconv.USAGE_IMAGE_INPUT_TOKENS),
     ("output_image_tokens", semconv.USAGE_IMAGE_OUTPUT_TOKENS),
+    ("input_video_tokens", semconv.USAGE_VIDEO_INPUT_TOKENS),
+    ("cache_audio_read_tokens", semconv.USAGE_AUDIO_CACHE_READ_INPUT_TOKENS),
+    ("cache_image_read_tokens", semconv.USAGE_IMAGE_CACHE_READ_INPUT_TOKENS),
+    ("input_audio_seconds", semconv.USAGE_AUDIO_INPUT_SECONDS),
+    ("input_characters", semconv.USAGE_INPUT_CHARACTERS),
+    ("output_images", semconv.USAGE_OUTPUT_IMAGES),
+    ("web_searches", semconv.USAGE_WEB_SEARCHES),
+    ("file_searches", semconv.USAGE_FILE_SEARCHES),
 )
 
 
@@ -101,6 +109,7 @@ class Recording:
 
     __slots__ = (
         "_attributes",
+        "_numbers",
         "_open",
         "_recorder",
         "_span",
@@ -117,14 +126,16 @@ class Recording:
     """Whether somebody else records the call, and this only goes along."""
 
     def __init__(self, recorder: Recorder, request: Request, started_s: float | None = None) -> None:
-        attributes = {**_labels(request).call, **request.parameters, **_who(recorder.settings, request)}
+        content = recorder.content
+        labels = _labels(request).call
+        attributes = {**labels, **content.parameters(request.parameters), **who(recorder.settings, request)}
         if request.stream:
             attributes[semconv.REQUEST_STREAM] = True
         now_s = time.perf_counter()
         self._started_s = now_s if started_s is None else started_s
         self._recorder, self.request, self._attributes = recorder, request, attributes
         self._span = recorder.tracer.start_span(
-            f"{request.operation} {request.model}" if request.model else request.operation,
+            f"{request.operation} {labels[semconv.REQUEST_MODEL]}" if request.model else request.operation,
             kind=SpanKind.CLIENT,
             attributes=attributes,
             start_time=None if started_s is None else time.time_ns() - int((now_s - started_s) * 1e9),
@@ -134,6 +145,7 @@ class Recording:
         self.resent: list[Attempt] = []
         self.headers: Any = None
         self._open = [True]
+        self._numbers = content.numbers(conversation_of(request)) if content.is_numbered else None
 
     @property
     def ended(self) -> bool:
@@ -167,7 +179,7 @@ class Recording:
         if response.error is None:
             self._end(response, None, {})
             return
-        kind, text = response.error
+        kind, text = mask_label(response.error[0]), response.error[1]
         with internal_errors("recording an answer that is an error"):
             self._fail_span(kind, text)
         self._end(response, kind, {semconv.ERROR_TYPE: kind})
@@ -189,7 +201,9 @@ class Recording:
 
     def _fail_span(self, kind: str, text: str) -> None:
         # Providers quote the request in their messages, so the text is masked like content.
-        message = mask_clip(text, ERROR_MESSAGE_MAX_CHARS) if self._recorder.wants_content else None
+        message = None
+        if self._recorder.wants_content:
+            message = mask_clip(text, ERROR_MESSAGE_MAX_CHARS, "", self._numbers)
         self._span.set_status(StatusCode.ERROR, message)
         self._recorder.instruments.emit_exception(kind, message, _labels(self.request, None, kind), self.context())
 
@@ -208,17 +222,18 @@ class Recording:
                 first_chunk_s=self.first_chunk_s - self._started_s if self.chunks else None,
                 chunk_gap_s=self._chunk_gap_s(),
                 cost_usd=cost.get(semconv.USAGE_COST),
+                unpriced=semconv.COST_UNPRICED in cost,
             )
         with internal_errors("ending a span"):  # somebody's span processor may raise in it
             self._span.end()
 
     def _tell(self, response: Response, more: dict[str, Any]) -> None:
         """Puts what is known of the call on its span, and on its event."""
-        usage, told = response.usage, more
+        usage, told = used(self.request, response), more
         if response.id:
             told[semconv.RESPONSE_ID] = response.id
         if response.model:
-            told[semconv.RESPONSE_MODEL] = response.model
+            told[semconv.RESPONSE_MODEL] = mask_label(response.model)
         if response.finish_reasons:
             told[semconv.RESPONSE_FINISH_REASONS] = response.finish_reasons
         if usage.input_tokens is not None:
@@ -239,9 +254,10 @@ class Recording:
             told[semconv.RESEND_COUNT] = self.attempts - 1
             for attempt in self.resent[: self.attempts - 1]:
                 self._span.add_event(semconv.ATTEMPT_EVENT, attempt.attributes(), attempt.failed_at_unix_ns)
-        told.update({name: value for name, value in response.attributes.items() if value is not None})
         content = self._recorder.content
-        masked = content.masked(self.request, response)
+        attributes = content.parameters(response.attributes)
+        told.update({name: value for name, value in attributes.items() if value is not None})
+        masked = content.masked(self.request, response, self._numbers)
         self._span.set_attributes({**told, **content.for_span(masked)} if masked else told)
         event = None
         if content.on_events:
@@ -268,28 +284,3 @@ def _labels(request: Request, response_model: str | None = None, error: str | No
         response_model,
         error,
     )
-
-
-def _who(settings: Settings, request: Request) -> dict[str, Any]:
-    tracked = current()
-    if tracked is None:
-        return {semconv.CONVERSATION_ID: request.conversation_id} if request.conversation_id else {}
-    known = {
-        semconv.USER_ID: tracked.user if tracked.user_is_pseudonym else _user_id(tracked.user, settings),
-        semconv.CONVERSATION_ID: tracked.conversation or request.conversation_id,
-        semconv.SESSION_ID: tracked.session,
-        semconv.VIGILO_OPERATION: tracked.operation,
-        semconv.VIGILO_TAGS: [f"{name}={value}" for name, value in tracked.tags.items()] or None,
-    }
-    return {name: value for name, value in known.items() if value is not None}
-
-
-def _user_id(user: str | None, settings: Settings) -> str | None:
-    if user is None or settings.user_ids == "plain":
-        return user
-    return _pseudonym(user, settings)
-
-
-@lru_cache(maxsize=4096)
-def _pseudonym(user: str, settings: Settings) -> str:
-    return user_pseudonym(user, load_key(settings.home))

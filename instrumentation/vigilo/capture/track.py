@@ -36,6 +36,8 @@ class track:  # noqa: N801 - used like a function: `with vigilo.track(user="ada"
         conversation: id of the conversation (``gen_ai.conversation.id``).
         session: id of the session (``session.id``).
         operation: the app's own label of what it does (``vigilo.operation``).
+        tenant: whose user it is, where one app serves many customers: the same id in two tenants is two people. It goes
+            into the user's pseudonym and nowhere else.
         tags: further labels, ``{"plan": "free"}``. One whose value is None is left out.
 
     ``None`` and the empty string say nothing.
@@ -54,6 +56,7 @@ class track:  # noqa: N801 - used like a function: `with vigilo.track(user="ada"
         conversation: str | int | UUID | None = None,
         session: str | int | UUID | None = None,
         operation: str | None = None,
+        tenant: str | int | UUID | None = None,
         tags: Mapping[str, Any] | None = None,
     ) -> None:
         self._said = Tracked(
@@ -63,6 +66,7 @@ class track:  # noqa: N801 - used like a function: `with vigilo.track(user="ada"
             _text("operation", operation),
             _NO_TAGS if tags is None else _tags(tags),
             captures=True,
+            tenant=_text("tenant", tenant),
         )
 
     def __enter__(self) -> track:
