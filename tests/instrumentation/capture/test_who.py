@@ -1,0 +1,169 @@
+"""For whom and for what: pseudonyms by tenant, ids that hold an address, labels that hold a value."""
+
+from __future__ import annotations
+
+import openai
+import pytest
+
+import vigilo
+from vigilo.capture.call import Request, Response
+from vigilo.capture.recorder import Recorder
+from vigilo.policy.mask.labels import mask_label
+from vigilo.policy.pseudonym import load_key, pseudonyms, rotate_key, user_pseudonym
+from vigilo.settings import Settings, app_settings
+
+CALL = Request("chat", "openai", "gpt-4o-mini")
+
+
+@pytest.fixture
+def told(telemetry, tmp_path):
+    """The attributes of one call under given settings, made inside of a block."""
+
+    def make(request=CALL, *, settings=None, **said):
+        recorder = Recorder(**telemetry.providers, settings=Settings(home=tmp_path, **(settings or {})))
+        telemetry.spans_exporter.clear()
+        with vigilo.track(**said):
+            recorder.begin(request).finish(Response())
+        return dict(telemetry.span().attributes)
+
+    return make
+
+
+def test_the_same_id_in_two_tenants_is_two_users(told, tmp_path):
+    key = load_key(tmp_path)
+    alone = told(user="jane")["user.id"]
+    acme = told(user="jane", tenant="acme")["user.id"]
+    other = told(user="jane", tenant="other")["user.id"]
+    assert alone == user_pseudonym("jane", key)
+    assert acme == user_pseudonym("jane", key, "acme")
+    assert len({alone, acme, other}) == 3
+    assert told(user="jane", settings={"tenant": "acme"})["user.id"] == acme
+    assert told(user="jane", tenant="other", settings={"tenant": "acme"})["user.id"] == other
+
+
+def test_a_tenant_holds_inside_of_its_block_and_is_not_told(told):
+    with vigilo.track(tenant="acme"):
+        inner = told(user="jane")
+        with vigilo.track(tenant="other"):
+            innermost = told(user="jane")
+    assert inner["user.id"] == told(user="jane", tenant="acme")["user.id"] != innermost["user.id"]
+    assert not any("acme" in str(value) for value in inner.values())
+
+
+def test_a_plain_user_id_stays_plain_in_any_tenant(told):
+    assert told(user="jane", tenant="acme", settings={"user_ids": "plain"})["user.id"] == "jane"
+
+
+def test_a_users_older_pseudonyms_are_known_after_a_new_key(told, tmp_path):
+    before = told(user="jane", tenant="acme")["user.id"]
+    rotate_key(tmp_path)
+    assert pseudonyms("jane", tmp_path, "acme")[1:] == [before]
+    assert pseudonyms("jane", tmp_path, "acme")[0].startswith("u_2_")
+
+
+def test_an_id_that_holds_an_address_becomes_a_pseudonym_and_stays_one_id(told):
+    jane = told(conversation="jane@example.com", session="+1 415-555-2671")
+    bob = told(conversation="bob@example.com")
+    assert jane["gen_ai.conversation.id"] != bob["gen_ai.conversation.id"]
+    assert told(conversation="jane@example.com")["gen_ai.conversation.id"] == jane["gen_ai.conversation.id"]
+    assert all(value.startswith("u_") for value in (jane["gen_ai.conversation.id"], jane["session.id"]))
+
+
+@pytest.mark.parametrize(
+    "known",
+    ["c1", "thread_abc123", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "conv_68a1f0c2d3e4f5", "1763731200", "4711"],
+)
+def test_ids_that_are_ids_stay(told, known):
+    assert told(conversation=known, session=known)["gen_ai.conversation.id"] == known
+    assert told(Request("chat", "openai", "gpt-4o-mini", conversation_id=known))["gen_ai.conversation.id"] == known
+
+
+def test_labels_are_masked_wherever_the_app_writes_them(told, telemetry):
+    request = Request(
+        "chat",
+        "openai",
+        "ft:gpt-4o:jane@example.com",
+        parameters={
+            "gen_ai.request.stop_sequences": ["\nbob@example.com:"],
+            "gen_ai.agent.name": "agent of eve@example.com",
+            "gen_ai.request.previous_response.id": "resp_123",
+        },
+    )
+    shown = told(
+        request, operation="mail to jane@example.com", tags={"mail": "jane@example.com", "phone": "4155552671"}
+    )
+    assert shown["gen_ai.request.model"] == "ft:gpt-4o:[EMAIL]"
+    assert shown["gen_ai.request.stop_sequences"] == ("\n[EMAIL]:",)
+    assert shown["gen_ai.agent.name"] == "agent of [EMAIL]"
+    assert shown["gen_ai.request.previous_response.id"] == "resp_123"
+    assert shown["vigilo.operation"] == "mail to [EMAIL]"
+    assert shown["vigilo.tags"] == ("mail=[EMAIL]", "phone=[PHONE]")
+    assert telemetry.span().name == "chat ft:gpt-4o:[EMAIL]"
+    (point,) = telemetry.points()["gen_ai.client.operation.duration"]
+    assert point.attributes["gen_ai.request.model"] == "ft:gpt-4o:[EMAIL]"
+
+
+def test_full_content_leaves_what_the_app_said_of_a_call(told):
+    request = Request("chat", "openai", "m", parameters={"gen_ai.request.stop_sequences": ["bob@example.com"]})
+    shown = told(request, conversation="jane@example.com", operation="to bob@example.com", settings={"content": "full"})
+    assert shown["gen_ai.conversation.id"] == "jane@example.com"
+    assert shown["vigilo.operation"] == "to bob@example.com"
+    assert shown["gen_ai.request.stop_sequences"] == ("bob@example.com",)
+
+
+def test_names_of_models_are_left_alone():
+    from genai_prices import data_snapshot
+
+    snapshot = data_snapshot.get_snapshot()
+    names = {model.id for provider in snapshot.providers for model in provider.models}
+    names |= {
+        "ft:gpt-4o-mini-2024-07-18:acme-corp::AbC12dEf",
+        "ft:gpt-4o-mini-2024-07-18:acme::9xYzAbCd",
+        "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-20250514-v1:0",
+        "projects/my-project-12345/locations/us-central1/endpoints/4615827364518273645",
+        "accounts/fireworks/models/llama-v3p1-405b-instruct",
+        "us.anthropic.claude-3-5-sonnet-20241022-v2:0",
+        "gpt-35-turbo-0125-deployment-westeurope",
+        "models/gemini-2.5-flash-preview-09-2025",
+    }
+    assert len(names) > 1000
+    assert {name for name in names if mask_label(name) != name} == set()
+
+
+def test_numbered_placeholders_run_through_a_conversation(telemetry, server, monkeypatch):
+    monkeypatch.setenv("VIGILO_PLACEHOLDERS", "numbered")
+    app_settings.cache_clear()
+    server.reply("Hello jane@example.com", times=4)
+    messages = [
+        {"role": "system", "content": "You work for boss@example.com"},
+        {"role": "user", "content": "I am jane@example.com"},
+    ]
+    with openai.OpenAI() as client:
+        vigilo.wrap(client, **telemetry.providers)
+        for conversation in ("numbered 1", "numbered 1", "numbered 2", None):
+            with vigilo.track(conversation=conversation):
+                client.chat.completions.create(model="gpt-4o-mini", messages=messages)
+            messages = [{"role": "user", "content": "bob@example.com asks jane@example.com"}]
+    asked = [span.attributes["gen_ai.input.messages"] for span in telemetry.spans()]
+    answered = [span.attributes["gen_ai.output.messages"] for span in telemetry.spans()]
+    # The newest message is read first.
+    assert "You work for [EMAIL_2]" in asked[0]
+    assert "I am [EMAIL_1]" in asked[0]
+    assert "[EMAIL_3] asks [EMAIL_1]" in asked[1]
+    assert all("[EMAIL_1] asks [EMAIL_2]" in text for text in asked[2:])
+    assert ["Hello [EMAIL_1]" in text for text in answered] == [True, True, False, False]
+    assert all("Hello [EMAIL_2]" in text for text in answered[2:])
+
+
+def test_numbers_run_through_errors_and_events_too(telemetry, server, monkeypatch):
+    monkeypatch.setenv("VIGILO_PLACEHOLDERS", "numbered")
+    app_settings.cache_clear()
+    server.fail(400, message="bob@example.com and jane@example.com are unknown")
+    with openai.OpenAI() as client, pytest.raises(openai.BadRequestError):
+        vigilo.wrap(client, **telemetry.providers).chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": "I am jane@example.com"}]
+        )
+    span = telemetry.span()
+    assert "[EMAIL_1] and [EMAIL_2] are unknown" in span.status.description
+    assert "I am [EMAIL_2]" in span.attributes["gen_ai.input.messages"]
+    assert "[EMAIL_1] and [EMAIL_2]" in telemetry.logs()[0].attributes["exception.message"]
