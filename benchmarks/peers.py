@@ -72,9 +72,9 @@ class Best:
         self.sdks = " ".join(f"{name} {version}" for name, version in result["sdks"].items())
 
 
-def python_of(env: str, envs: Path) -> Path:
+def python_of(env: str, envs: Path, kept_in: str = "peers_requirements") -> Path:
     """The interpreter of an environment, which is made when it is not there or its requirements have changed."""
-    requirements = HERE / "peers_requirements" / f"{env}.txt"
+    requirements = HERE / kept_in / f"{env}.txt"
     wanted = requirements.read_bytes() + (ROOT / "pyproject.toml").read_bytes() * (env == "vigilo")
     folder = envs / f"{env}-{hashlib.sha256(wanted).hexdigest()[:8]}"
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
