@@ -113,7 +113,7 @@ class Settings:
         default_factory=default_home,
     )
     content: str = _setting(
-        "Messages on spans: with e-mail addresses, phone and card numbers masked, not at all, or unmasked",
+        "Messages in telemetry: with personal data and secrets masked, not at all, or unmasked, which is warned of",
         _one_of("masked", "off", "full"),
         default="masked",
     )

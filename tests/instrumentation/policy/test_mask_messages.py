@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigilo.policy.mask import mask_json, messages_json
+from vigilo.policy.mask import mask_json, messages_json, to_json
 from vigilo.policy.mask.messages import MAX_DEPTH, MAX_TOTAL_CHARS
 
 CARD = "4111111111111111"
@@ -141,6 +142,88 @@ def test_any_json_stays_json_of_the_same_kind(value):
     assert isinstance(answer, type(value)) or isinstance(value, (int, float))
     assert CARD not in json.dumps(answer)
     assert "a@b.org" not in json.dumps(answer)
+
+
+def strict(text):
+    """JSON as the standard has it, without ``NaN`` and ``Infinity``."""
+
+    def refuse(constant):
+        raise ValueError(constant)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def texts(value):
+    """All texts in a JSON value, keys included, and those in JSON within texts."""
+    if isinstance(value, str):
+        yield value
+        if value[:1] in ("{", "["):
+            with suppress(ValueError):
+                yield from texts(json.loads(value))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from texts(key)
+            yield from texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts(item)
+
+
+VALUES = ["planted.person@example.com", CARD, "+1 415-555-2671", "planted%40example.com"]
+PLANTED = st.builds(
+    lambda before, value, after: f"{before} {value} {after}",
+    st.text('ab {}[]"\\\n', max_size=60),
+    st.sampled_from(VALUES),
+    st.text('ab {}[]"\\\n', max_size=60),
+)
+NESTED = st.recursive(
+    PLANTED | st.sampled_from([int(CARD), float("nan"), 1.5, None, True]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(PLANTED | st.sampled_from(["to", "phone", "name", "id", "parts"]), inner, max_size=3)
+        | st.dictionaries(st.just("arguments"), inner.map(json.dumps), max_size=1)
+        | inner.map(json.dumps).map(json.dumps)
+        | inner.map(lambda value: f" {json.dumps(value, indent=1)}")
+    ),
+    max_leaves=12,
+)
+
+
+@given(NESTED, st.integers(8, 120))
+def test_whatever_lies_in_whatever_is_masked_and_stays_json(value, max_chars):
+    shown = strict(to_json(mask_json({"parts": [value]}, max_chars)))
+    found = list(texts(shown))
+    assert not [text for text in found for planted in VALUES if planted[:8] in text]
+    assert all(len(text.partition("…")[0]) <= max_chars for text in found if text[:1] not in ("{", "[", " "))
+
+
+def test_json_in_json_in_json_stays_json():
+    innermost = json.dumps({"to": "jane@example.com", "n": 1})
+    arguments = json.dumps({"request": json.dumps({"body": innermost, "cc": ["bob@example.com"]})})
+    part = {"type": "tool_call", "name": "send", "arguments": f"\n  {arguments}"}
+    (shown,) = masked([{"role": "assistant", "parts": [part]}])
+    request = strict(strict(shown["parts"][0]["arguments"])["request"])
+    assert request["cc"] == ["[EMAIL]"]
+    assert strict(request["body"]) == {"to": "[EMAIL]", "n": 1}
+
+
+def test_arguments_that_are_cut_off_are_no_json_and_masked_as_text():
+    whole = json.dumps({"note": "line\njohn@example.com", "to": "jane@example.com"})
+    for end in range(whole.index("john@") + len("john@example.com"), len(whole)):
+        (shown,) = masked([message(content=whole[:end])])
+        assert shown["parts"][0]["content"].startswith('{"note": "line\\n[EMAIL]')
+
+
+def test_files_in_arguments_become_their_size():
+    arguments = json.dumps({"image": f"data:image/png;base64,{'iVBORw0K' * 90}", "raw": "QUJD" * 300, "caption": "Hi"})
+    (shown,) = masked([{"role": "assistant", "parts": [{"type": "tool_call", "arguments": arguments}]}])
+    assert strict(shown["parts"][0]["arguments"]) == {"image": "[BLOB 742]", "raw": "[BLOB 1200]", "caption": "Hi"}
+
+
+@pytest.mark.parametrize("content", ["masked", "full"])
+def test_numbers_that_json_does_not_have_are_texts(content):
+    written = messages_json([message(content=float("nan"), more=[float("-inf"), 1.5])], content=content, max_chars=99)
+    assert strict(written) == [message(content="nan", more=["-inf", 1.5])]
 
 
 @pytest.mark.parametrize("content", ["masked", "full"])
