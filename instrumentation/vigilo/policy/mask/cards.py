@@ -72,9 +72,9 @@ def is_issued(digits: str) -> bool:
     Club, Maestro, RuPay.
     """
     length = len(digits)
-    two, four = digits[:2], int(digits[:4])
     if digits[0] == "4":
         return length in (13, 16, 19)
+    two, four = digits[:2], int(digits[:4])
     if 5100 <= four <= 5599 or 2221 <= four <= 2720:
         return length == 16
     if two in ("34", "37") or four in (2131, 1800):

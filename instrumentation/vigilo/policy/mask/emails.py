@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 _LOCAL_MAX_CHARS = 64  # RFC 5321 4.5.3.1
 _DOMAIN_MAX_CHARS = 255
 # An @ as typed, full width, percent-encoded in a URL, escaped in JSON.
-_AT = re.compile(r"@")
-_ANY_AT = re.compile(r"@|\uff20|%40|\\u0040")
+_HOST = r"(?=[^\W_][\w-]{0,62}\.)"
+_AT = re.compile(rf"@{_HOST}")
+_ANY_AT = re.compile(rf"(?:@|\uff20|%40|\\u0040){_HOST}")
 # Legal signs that are glue far more often (`?mail=jane@x.org`, `a/b@x.org`) do not belong to the name here.
 _LOCAL_REVERSED = re.compile(r"[\w.!#$%'*+^~\u200b-]+")
 _LEADING_GLUE = "'.+^~!#$%*-\u200b"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from vigilo.policy.mask.context import last_word, words_before
 from vigilo.policy.mask.spans import Span
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _V4 = re.compile(r"[0-9](?<![0-9A-Za-z.].)[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![0-9A-Za-z_]|\.[0-9])")
 # `chrome/120.0.0.0`, `lib-1.2.3.4.tar.gz`, `pkg>=1.2.3.4`, but not `host/10.1.2.3:80`
 _VERSION_SIGN = re.compile(r"(?:[A-Za-z][/_-]|_|[=<>~!]=|[<>~^])\Z")
-_VERSION_WORD_REVERSED = re.compile(r"[\s:=\"'\\(#]{0,6}\.?([A-Za-z]{1,12}|§)")
 _VERSION_WORDS = frozenset(
     {
         *("version", "versions", "ver", "vers", "v", "release", "build", "revision", "rev", "firmware", "fw", "driver"),
@@ -28,7 +28,6 @@ _VERSION_WORDS = frozenset(
     }
 )
 _PORT = re.compile(r":[0-9]")
-_CONTEXT_CHARS = 20
 
 _V6_FROM_COLON = re.compile(r":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,35}")
 _V6_LEFT_REVERSED = re.compile(r"[0-9A-Fa-f]{0,4}(?![0-9A-Za-z_:.])")
@@ -55,14 +54,10 @@ def find_ipv4_addresses(text: str, context: str = "") -> Iterator[Span]:
         value = found[0]
         if value.startswith("127.") or value == "0.0.0.0" or not _has_octets(value):  # noqa: S104 - not bound to
             continue
-        begin = found.start()
-        before = text[max(0, begin - _CONTEXT_CHARS) : begin]
-        if begin < _CONTEXT_CHARS:
-            before = context + before
-        word = _VERSION_WORD_REVERSED.match(before[::-1])
-        if word and word[1][::-1].lower() in _VERSION_WORDS:
+        begin, end = found.span()
+        if _VERSION_SIGN.search(text, max(0, begin - 2), begin) and not _PORT.match(text, end):
             continue
-        if _VERSION_SIGN.search(before, max(0, len(before) - 2)) and not _PORT.match(text, found.end()):
+        if last_word(words_before(text, begin, context)).lower() in _VERSION_WORDS:
             continue
         yield Span(*found.span(), "[IP]")
 

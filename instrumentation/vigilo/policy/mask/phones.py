@@ -7,8 +7,10 @@ written like a phone number of some country, or, written otherwise, when a word 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from vigilo.policy.mask.context import last_word, words_before
 from vigilo.policy.mask.spans import BLANK, Span
 
 if TYPE_CHECKING:
@@ -20,9 +22,9 @@ _SIX_MORE = rf"(?=\(?[0-9]?(?:[ \t\u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{6}})"
 # A look-behind in front would switch off the search for first characters.
 _START = re.compile(rf"[+(0-9](?<![0-9A-Za-z_.$€£#+({_DASH}].){_SIX_MORE}")
 _START_AFTER_PHONE = re.compile(rf"[+(]{_SIX_MORE}")
-_AFTER = r"[ (\-]{0,2}(?:office|fax|mobile|cell|home|work|desk|phone|tel)\b"
+_AFTER = r"[ (\-]{0,2}(?i:office|fax|mobile|cell|home|work|desk|phone|tel)\b"
 # Not into a word, nor on through `-` or `.`; an extension may follow (`x12`), or what the number is for (`-Office`).
-_END = rf"(?:(?![0-9A-WYZa-wyz_]|[.{_DASH}][0-9A-Za-z])|(?=(?i:{_AFTER})))"
+_END = rf"(?:(?![0-9A-WYZa-wyz_]|[.{_DASH}][0-9A-Za-z])|(?={_AFTER}))"
 _NORTH_AMERICAN = re.compile(
     rf"(?:\+?1{_GAP}{{0,2}})?(?:\([2-9][0-9]{{2}}\)|[2-9][0-9]{{2}}){_GAP}{{0,2}}[2-9][0-9]{{2}}{_GAP}[0-9]{{4}}{_END}"
 )
@@ -36,6 +38,7 @@ _OTHER_COUNTRIES = re.compile(
     rf"|[6-9][0-9]{{2}} [0-9]{{3}} [0-9]{{3}}){_END}"  # Spain
 )
 _ANY = re.compile(rf"[+(]?\(?[0-9](?:[ \t\u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{6,14}}{_END}")
+_ANY_MAX_CHARS = 2 + 1 + 14 * 4
 _EXTENSION = re.compile(r"(?i)\s{0,2}(?:ext\.?|x|extension)\s{0,2}[0-9]{1,6}\b")
 _PHONE_WORD = re.compile(
     r"(?i)(?:phone|call(?:ing|ed)?|mobile|cell|tel|fax|whats ?app|sms|text me|dial|a ring|ring (?:me|us)|contact|reach"
@@ -49,17 +52,33 @@ HINTS: tuple[str, ...] = (
     *("tél", "móvil", "电话", "手机", "office", "home", "work", "desk"),
 )
 """One of these stands before or after a phone number, or the number has nine digits, or eight after a ``+``."""
-_OTHER_WORD = re.compile(
-    r"(?i)(?:order|invoice|ref(?:erence)?|ticket|case|account|id|isbn|tracking|trace|sku|serial|no|nr|version|ts"
-    r"|time(?:stamp)?)[\s:#.=\"']{0,4}$"
+_OTHER_WORDS = frozenset(
+    {
+        *(
+            "order",
+            "invoice",
+            "ref",
+            "reference",
+            "ticket",
+            "case",
+            "account",
+            "id",
+            "isbn",
+            "tracking",
+            "trace",
+            "sku",
+        ),
+        *("serial", "no", "nr", "version", "ts", "time", "timestamp"),
+    }
 )
-_WORD_AFTER = re.compile(rf"(?i){_AFTER}")
+_OTHER_ENDINGS = ("Id", "ID", "Order", "order", "Invoice", "invoice", "Reference", "reference", "Account", "Timestamp")
+_LAST_DIGIT_BEFORE_WORD = re.compile(rf"[0-9](?={_AFTER})")
+_NOT_DIGITS = bytes(code for code in range(256) if code not in b"0123456789")
 _SOCIAL_SECURITY = re.compile(r"[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}")
 _DATE = re.compile(
     r"(?:19|20)[0-9]{2}[-./](?:0?[1-9]|1[0-2])[-./](?:0?[1-9]|[12][0-9]|3[01])\b"
     r"|(?:0?[1-9]|[12][0-9]|3[01])[-./](?:0?[1-9]|[12][0-9]|3[01])[-./](?:19|20)[0-9]{2}\b"
 )
-_CONTEXT_CHARS = 48
 
 
 def find_phones(text: str, context: str = "") -> Iterator[Span]:
@@ -70,12 +89,12 @@ def find_phones(text: str, context: str = "") -> Iterator[Span]:
         context: what stands before the text, such as the key of a JSON value.
     """
     start = _START.search(text)
+    if start is None:
+        return
+    named = [digit.end() for digit in _LAST_DIGIT_BEFORE_WORD.finditer(text)]
     while start is not None:
         begin = start.start()
-        before = text[max(0, begin - _CONTEXT_CHARS) : begin]
-        if begin < _CONTEXT_CHARS:
-            before = context + before
-        end = _phone_end(text, begin, before)
+        end = _phone_end(text, begin, named, context)
         if end is None:
             start = _START.search(text, begin + 1)
             continue
@@ -85,42 +104,75 @@ def find_phones(text: str, context: str = "") -> Iterator[Span]:
         start = _START_AFTER_PHONE.match(text, pos) or _START.search(text, pos)
 
 
-def _phone_end(text: str, begin: int, before: str) -> int | None:
-    """Where the phone number that begins at ``begin`` ends; None when there is none."""
+def _phone_end(text: str, begin: int, named: list[int], context: str) -> int | None:
+    """Where the phone number that begins at ``begin`` ends; None when there is none.
+
+    Args:
+        text: the text.
+        begin: where a number begins.
+        named: where in the text numbers end that have a word such as ``fax`` behind them, in order.
+        context: what stands before the text.
+    """
     if text[begin] != "+" and _DATE.match(text, begin):
         return None
     shaped = _shaped(text, begin)
+    if shaped is not None:
+        value = shaped[0]
+        if value[0] == "+":
+            return shaped.end()
+        if _DATE.search(value) or _SOCIAL_SECURITY.fullmatch(value):
+            return None
+        if "(" in value or "-" in value:
+            return shaped.end()
+    words = words_before(text, begin, context)
+    last = last_word(words)
+    other = last.lower() in _OTHER_WORDS or last.endswith(_OTHER_ENDINGS)
+    if shaped is not None and not other:
+        return shaped.end()
+    told = len(words) > 2 and _PHONE_WORD.search(words) is not None
+    if not told and not _follows(named, begin):
+        return None
     found = shaped or _ANY.match(text, begin)
-    if found is None:
+    if found is None or not (told or _follows(named, found.end(), 0)):
         return None
     value = found[0]
-    if shaped is not None and value[0] == "+":
-        return found.end()
     plain = value.isdigit()
-    digits = len(value) if plain else sum(map(str.isdigit, value))
-    if shaped is None and (value[0] == "+" or not 7 <= digits <= 12 or (plain and digits < 9)):
+    if plain and other:
         return None
-    if _DATE.search(value) or _SOCIAL_SECURITY.fullmatch(value):
-        return None
-    other = _OTHER_WORD.search(before)
-    if shaped is not None and (not other or "(" in value or "-" in value):
-        return found.end()
-    told = _WORD_AFTER.match(text, found.end()) or _PHONE_WORD.search(before)
-    return found.end() if told and not (plain and other) else None
+    if shaped is None:
+        digits = _count_digits(value)
+        if value[0] == "+" or not 7 <= digits <= 12 or (plain and digits < 9):
+            return None
+        if _DATE.search(value) or _SOCIAL_SECURITY.fullmatch(value):
+            return None
+    return found.end()
+
+
+def _follows(places: list[int], place: int, within: int = _ANY_MAX_CHARS) -> bool:
+    """Whether one of some places in order is a place, or lies within so many characters behind it."""
+    index = bisect_left(places, place)
+    return index < len(places) and places[index] <= place + within
 
 
 def _shaped(text: str, begin: int) -> re.Match[str] | None:
     """A number written as phone numbers are somewhere."""
-    found = _NORTH_AMERICAN.match(text, begin)
+    first = text[begin]
+    found = _NORTH_AMERICAN.match(text, begin) if first != "0" else None
     if found is not None:
         return found
-    found = _INTERNATIONAL.match(text, begin)
-    if found is not None:
-        digits = sum(char.isdigit() for char in found[0])
-        if found[0][0] == "+":
-            return found if digits <= 15 and found[0][1] != "0" else None
-        return found if 10 <= digits <= 17 and any(char in " -." for char in found[0]) else None
-    found = _NATIONAL.match(text, begin)
-    if found is not None and 9 <= sum(char.isdigit() for char in found[0]) <= 12:
-        return found
+    if first == "+" or (first == "0" and text.startswith("00", begin)):
+        found = _INTERNATIONAL.match(text, begin)
+        if found is not None:
+            digits = _count_digits(found[0])
+            if first == "+":
+                return found if digits <= 15 and found[0][1] != "0" else None
+            return found if 10 <= digits <= 17 and any(char in found[0] for char in " -.") else None
+    if first == "0" or first == "(":
+        found = _NATIONAL.match(text, begin)
+        if found is not None and 9 <= _count_digits(found[0]) <= 12:
+            return found
     return _OTHER_COUNTRIES.match(text, begin)
+
+
+def _count_digits(value: str) -> int:
+    return len(value.encode().translate(None, _NOT_DIGITS))

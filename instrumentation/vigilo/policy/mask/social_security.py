@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from vigilo.policy.mask.context import words_before
 from vigilo.policy.mask.spans import Span
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ _SHAPE = re.compile(
 _NAME = r"(?:ssn|ss ?#|social security|soc\.? ?sec|social (?:is|number|no\b|#)|seguro social)"
 _NAME_BEFORE = re.compile(rf"(?i){_NAME}[^\n0-9]{{0,32}}$")
 _NAME_AFTER = re.compile(rf"(?i)[\s,(=:-]{{0,3}}(?:(?:is|was) )?(?:(?:my|the|his|her|their|your|a) )?{_NAME}")
-_CONTEXT_CHARS = 56
 
 
 def find_social_security_numbers(text: str, context: str = "") -> Iterator[Span]:
@@ -38,9 +38,6 @@ def find_social_security_numbers(text: str, context: str = "") -> Iterator[Span]
         if found[1] and found[1] in _DASHES:
             yield Span(*found.span(), "[SSN]")
             continue
-        begin = found.start()
-        before = text[max(0, begin - _CONTEXT_CHARS) : begin]
-        if begin < _CONTEXT_CHARS:
-            before = context + before
-        if _NAME_BEFORE.search(before) or _NAME_AFTER.match(text, found.end()):
+        words = words_before(text, found.start(), context)
+        if _NAME_BEFORE.search(words) or _NAME_AFTER.match(text, found.end()):
             yield Span(*found.span(), "[SSN]")
