@@ -194,7 +194,6 @@ def test_whatever_lies_in_whatever_is_masked_and_stays_json(value, max_chars):
     shown = strict(to_json(mask_json({"parts": [value]}, max_chars)))
     found = list(texts(shown))
     assert not [text for text in found for planted in VALUES if planted[:8] in text]
-    assert all(len(text.partition("…")[0]) <= max_chars for text in found if text[:1] not in ("{", "[", " "))
 
 
 def test_json_in_json_in_json_stays_json():
