@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TEXT = (
     "Please summarise the report for the team: revenue grew, churn fell, and a new onboarding flow shipped in May. "
     "The main risk is hiring in Berlin and Austin; see TCK-123456 at the end. What would you recommend for the next "
-    "two quarters, and which of the five options fits the budget? Keep it short and use bullet points. Thanks a lot, and "
+    "two quarters, and which of the five options fits the budget? Keep it short and use bullet points. Thanks, and "
     "do ask jane@example.com when something is unclear to you! I would also like to know what the other team thinks."
 )[:500].ljust(500, ".")
 RULES = """
