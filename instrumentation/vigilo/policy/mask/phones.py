@@ -20,7 +20,10 @@ _DASH = r"\-\u2010-\u2014"
 _GAP = rf"[ \u00a0\u2009.{_DASH}]"
 _SIX_MORE = rf"(?=\(?[0-9]?(?:[ \t\u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{6}})"
 # A look-behind in front would switch off the search for first characters.
-_START = re.compile(rf"[+(0-9](?<![0-9A-Za-z_.$€£#+({_DASH}].){_SIX_MORE}")
+# Inside a list of single digits no phone number begins.
+_START = re.compile(
+    rf"[+(0-9](?<![0-9A-Za-z_.$€£#+({_DASH}].)(?:(?<![0-9][ ,].)|(?![ ,][0-9][ ,][0-9][ ,])){_SIX_MORE}"
+)
 _START_AFTER_PHONE = re.compile(rf"[+(]{_SIX_MORE}")
 _AFTER = r"[ (\-]{0,2}(?i:office|fax|mobile|cell|home|work|desk|phone|tel)\b"
 # Not into a word, nor on through `-` or `.`; an extension may follow (`x12`), or what the number is for (`-Office`).
@@ -37,6 +40,8 @@ _OTHER_COUNTRIES = re.compile(
     rf"|8 \([0-9]{{3}}\) [0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}"  # Russia
     rf"|[6-9][0-9]{{2}} [0-9]{{3}} [0-9]{{3}}){_END}"  # Spain
 )
+_SHAPED = re.compile(rf"[+(]|0[0-9]|1(?={_GAP}{{0,2}}[(2-9]|[0-9]{{2}}-)|[2-9][0-9]{{2}}|8 \(|[0-9]{{5}} ")
+"""How the numbers written as above begin, all of them."""
 _ANY = re.compile(rf"[+(]?\(?[0-9](?:[ \t\u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{6,14}}{_END}")
 _ANY_MAX_CHARS = 2 + 1 + 14 * 4
 _EXTENSION = re.compile(r"(?i)\s{0,2}(?:ext\.?|x|extension)\s{0,2}[0-9]{1,6}\b")
@@ -72,7 +77,7 @@ _OTHER_WORDS = frozenset(
     }
 )
 _OTHER_ENDINGS = ("Id", "ID", "Order", "order", "Invoice", "invoice", "Reference", "reference", "Account", "Timestamp")
-_LAST_DIGIT_BEFORE_WORD = re.compile(rf"[0-9](?={_AFTER})")
+_LAST_DIGIT_BEFORE_WORD = re.compile(rf"[0-9](?=[ (\-]{{0,2}}[OFMCHWDPTofmchwdpt])(?={_AFTER})")
 _NOT_DIGITS = bytes(code for code in range(256) if code not in b"0123456789")
 _SOCIAL_SECURITY = re.compile(r"[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}")
 _DATE = re.compile(
@@ -89,9 +94,7 @@ def find_phones(text: str, context: str = "") -> Iterator[Span]:
         context: what stands before the text, such as the key of a JSON value.
     """
     start = _START.search(text)
-    if start is None:
-        return
-    named = [digit.end() for digit in _LAST_DIGIT_BEFORE_WORD.finditer(text)]
+    named = _Named(text)
     while start is not None:
         begin = start.start()
         end = _phone_end(text, begin, named, context)
@@ -104,18 +107,35 @@ def find_phones(text: str, context: str = "") -> Iterator[Span]:
         start = _START_AFTER_PHONE.match(text, pos) or _START.search(text, pos)
 
 
-def _phone_end(text: str, begin: int, named: list[int], context: str) -> int | None:
+class _Named:
+    """Where numbers end that have a word such as ``fax`` behind them; looked for once, and only when asked."""
+
+    __slots__ = ("_ends", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._ends: list[int] | None = None
+
+    def within(self, first: int, last: int) -> bool:
+        """Whether one ends at any of these places."""
+        if self._ends is None:
+            self._ends = [digit.end() for digit in _LAST_DIGIT_BEFORE_WORD.finditer(self._text)]
+        index = bisect_left(self._ends, first)
+        return index < len(self._ends) and self._ends[index] <= last
+
+
+def _phone_end(text: str, begin: int, named: _Named, context: str) -> int | None:
     """Where the phone number that begins at ``begin`` ends; None when there is none.
 
     Args:
         text: the text.
         begin: where a number begins.
-        named: where in the text numbers end that have a word such as ``fax`` behind them, in order.
+        named: where in the text numbers end that have a word such as ``fax`` behind them.
         context: what stands before the text.
     """
     if text[begin] != "+" and _DATE.match(text, begin):
         return None
-    shaped = _shaped(text, begin)
+    shaped = _shaped(text, begin) if _SHAPED.match(text, begin) else None
     if shaped is not None:
         value = shaped[0]
         if value[0] == "+":
@@ -124,16 +144,17 @@ def _phone_end(text: str, begin: int, named: list[int], context: str) -> int | N
             return None
         if "(" in value or "-" in value:
             return shaped.end()
-    words = words_before(text, begin, context)
-    last = last_word(words)
+    # Most numbers in a list follow another, and no words.
+    words = "" if text[begin - 2 : begin - 1].isdigit() else words_before(text, begin, context)
+    last = last_word(words) if words else ""
     other = last.lower() in _OTHER_WORDS or last.endswith(_OTHER_ENDINGS)
     if shaped is not None and not other:
         return shaped.end()
     told = len(words) > 2 and _PHONE_WORD.search(words) is not None
-    if not told and not _follows(named, begin):
+    if not told and not named.within(begin, begin + _ANY_MAX_CHARS):
         return None
     found = shaped or _ANY.match(text, begin)
-    if found is None or not (told or _follows(named, found.end(), 0)):
+    if found is None or not (told or named.within(found.end(), found.end())):
         return None
     value = found[0]
     plain = value.isdigit()
@@ -146,12 +167,6 @@ def _phone_end(text: str, begin: int, named: list[int], context: str) -> int | N
         if _DATE.search(value) or _SOCIAL_SECURITY.fullmatch(value):
             return None
     return found.end()
-
-
-def _follows(places: list[int], place: int, within: int = _ANY_MAX_CHARS) -> bool:
-    """Whether one of some places in order is a place, or lies within so many characters behind it."""
-    index = bisect_left(places, place)
-    return index < len(places) and places[index] <= place + within
 
 
 def _shaped(text: str, begin: int) -> re.Match[str] | None:

@@ -21,7 +21,8 @@ from vigilo.policy.mask.user_rules import user_rules
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_UUID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
+# From the first dash, as there are fewer of them than digits.
+_UUID_REST = re.compile(r"-(?<=[0-9A-Fa-f]{8}-)[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
 _ANY_NUMBER = hints.NUMBERS | hints.CARDS | hints.SOCIAL_SECURITY
 _NUMBER_PASSES = 4
 _ESCAPED_BREAK = re.compile(r"\\[nrt](?=[+(0-9A-Za-z])")
@@ -70,7 +71,7 @@ def find_spans(text: str, context: str = "") -> list[Span]:
         seen = _take(seen, spans, find_ipv4_addresses(seen, context))
     if may_have & _ANY_NUMBER:
         if seen.count("-") >= 4:
-            seen = blanked(seen, (Span(*uuid.span(), "") for uuid in _UUID.finditer(seen)))
+            seen = blanked(seen, (Span(rest.start() - 8, rest.end(), "") for rest in _UUID_REST.finditer(seen)))
         if may_have & hints.CARDS:
             seen = _take_numbers(seen, spans, find_cards, hints.FEWEST_CARD_DIGITS)
         if may_have & hints.SOCIAL_SECURITY:
