@@ -23,6 +23,24 @@ class Queries(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PriceOrigin:
+    """Where prices came from: a price table and its snapshot, ``provider`` or ``span``, which have none."""
+
+    source: str
+    snapshot: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnpricedModel:
+    """A model whose calls used tokens without a known price."""
+
+    provider: str | None
+    model: str | None
+    calls: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """The calls of one group. ``key`` is None where the calls carry no such thing, such as no user.
 
@@ -44,6 +62,8 @@ class Figures:
     cost_usd: Decimal | None
     """Of the calls that have a price; None when none has."""
     priced_calls: int
+    priced_by: tuple[PriceOrigin, ...]
+    """Where the costs come from, by source and snapshot."""
     unpriced_calls: int
     """Calls that used tokens whose price is not known. A failed call without tokens is not one of them."""
     latency_p50_ms: float | None
@@ -60,6 +80,8 @@ class Report:
     until: datetime
     totals: Figures
     by: dict[str, tuple[Figures, ...]]
+    unpriced_models: tuple[UnpricedModel, ...] = ()
+    """What the costs leave out, most calls first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +102,16 @@ def build_report(store: Queries, since: datetime, until: datetime, by: Sequence[
         by: some of ``DIMENSIONS``.
     """
     totals = _figures(store, "total", since, until)
+    unpriced = store.query(query_text("unpriced_models"), {"since": _parameter(since), "until": _parameter(until)})
     return Report(
-        since, until, totals[0] if totals else NO_CALLS, {name: _figures(store, name, since, until) for name in by}
+        since,
+        until,
+        totals[0] if totals else NO_CALLS,
+        {name: _figures(store, name, since, until) for name in by},
+        tuple(
+            UnpricedModel(row["provider"] or None, row["model"] or None, row["calls"], row["tokens"])
+            for row in unpriced
+        ),
     )
 
 
@@ -115,6 +145,7 @@ def _from_row(row: dict[str, Any]) -> Figures:
         reasoning_tokens=row["reasoning_tokens"],
         cost_usd=Decimal(row["cost_usd"]) if row["priced_calls"] else None,
         priced_calls=row["priced_calls"],
+        priced_by=tuple(PriceOrigin(source, snapshot) for source, snapshot in row["priced_by"]),
         unpriced_calls=row["unpriced_calls"],
         latency_p50_ms=_milliseconds(p50_ns),
         latency_p95_ms=_milliseconds(p95_ns),
@@ -135,6 +166,7 @@ NO_CALLS = Figures(
     reasoning_tokens=0,
     cost_usd=None,
     priced_calls=0,
+    priced_by=(),
     unpriced_calls=0,
     latency_p50_ms=None,
     latency_p95_ms=None,

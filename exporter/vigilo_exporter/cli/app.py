@@ -9,11 +9,13 @@ import typer
 from vigilo_exporter.cli.demo import demo
 from vigilo_exporter.cli.doctor import doctor
 from vigilo_exporter.cli.report import report
+from vigilo_exporter.cli.reprice import reprice
 
 # Locals in a traceback could show keys and messages.
 app = typer.Typer(name="vigilo", no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.command()(demo)
 app.command()(report)
+app.command()(reprice)
 app.command()(doctor)
 
 

@@ -69,8 +69,13 @@ def settings_home(home: Path | None) -> Path:
     return load_settings().home
 
 
-def parse_since(text: str, now: datetime) -> datetime:
+def parse_since(text: str, now: datetime, option: str = "--since") -> datetime:
     """When ``text`` was: a length of time before ``now``, or a date or time, local unless it names its zone.
+
+    Args:
+        text: the value of ``option``.
+        now: what a length of time counts back from.
+        option: named in errors.
 
     Raises:
         ConfigError: it is neither, or lies in the future.
@@ -83,11 +88,11 @@ def parse_since(text: str, now: datetime) -> datetime:
             moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text.strip())).astimezone(timezone.utc)
     except (ValueError, OverflowError):
         raise ConfigError(
-            f"--since is {text!r}; allowed is a length of time such as 30m, 24h, 7d or 4w, "
+            f"{option} is {text!r}; allowed is a length of time such as 30m, 24h, 7d or 4w, "
             "or a date or time such as 2026-11-01 or 2026-11-01T09:30"
         ) from None
     if moment >= now:
-        raise ConfigError(f"--since is {text!r}, which does not lie in the past")
+        raise ConfigError(f"{option} is {text!r}, which does not lie in the past")
     return moment
 
 

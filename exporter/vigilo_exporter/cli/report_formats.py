@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from dataclasses import asdict, fields
 from shutil import get_terminal_size
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
-    from vigilo_exporter.report import Kept, Report
+    from vigilo_exporter.report import Kept, PriceOrigin, Report
 
 TEXT_ROWS = 20
 _UNCUT_WIDTH = 1000  # piped text is read by programs too: nothing in it may be cut or folded
 _LEAST_KEY_WIDTH = 12
+UNPRICED_MODELS = 5
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_SOURCES = {"provider": "the provider itself", "span": "other instrumentors"}
 
 
 def as_json(report: Report) -> str:
@@ -35,6 +39,7 @@ def as_json(report: Report) -> str:
         "since": report.since.isoformat(),
         "until": report.until.isoformat(),
         "totals": _record(report.totals, without=("key", "provider")),
+        "unpriced_models": [asdict(model) for model in report.unpriced_models],
         "by": {
             name: [_record(row, without=() if name == "model" else ("provider",)) for row in rows]
             for name, rows in report.by.items()
@@ -51,7 +56,7 @@ def as_csv(report: Report) -> str:
     writer.writerow(["by", *names])
     for name, rows in {"total": (report.totals,), **report.by}.items():
         for row in rows:
-            record = _record(row)
+            record = _record(row) | {"priced_by": "; ".join(_origin(one) for one in row.priced_by)}
             writer.writerow([name, *(record[field] for field in names)])
     return buffer.getvalue()
 
@@ -64,11 +69,12 @@ def print_text(report: Report, kept: Kept, home: Path) -> None:
         console.print(Text(_empty(report, kept, home)))
         return
     console.print(Text(_totals(report)))
+    console.print(Text(_prices(report)))
     for name, rows in report.by.items():
         table = _table(name, rows)
         if (excess := console.measure(table).maximum - width) > 0:
             # Only the key gives way. Left to itself, rich would cut figures off.
-            longest = max(len(_shown(row.key)) for row in rows)
+            longest = max(len(shown(row.key)) for row in rows)
             table = _table(name, rows, max(longest - excess, _LEAST_KEY_WIDTH))
         console.print(table)
         if len(rows) > TEXT_ROWS:
@@ -108,7 +114,42 @@ def _totals(report: Report) -> str:
         f"cost {_cost(totals)}{nothing_priced}",
         f"latency p50 {_milliseconds(totals.latency_p50_ms)} ms, p95 {_milliseconds(totals.latency_p95_ms)} ms",
     ]
-    return f"Since {_local(report.since)}: {' | '.join(parts)}"
+    return f"Since {local(report.since)}: {' | '.join(parts)}"
+
+
+def _prices(report: Report) -> str:
+    """Where the costs come from, and what they leave out."""
+    totals = report.totals
+    parts = [f"Priced by {priced_by(totals.priced_by)}"] if totals.priced_by else []
+    if report.unpriced_models:
+        named = [f"{shown(one.model)} ({shown(one.provider)})" for one in report.unpriced_models[:UNPRICED_MODELS]]
+        if (more := len(report.unpriced_models) - UNPRICED_MODELS) > 0:
+            named.append(_count(more, "other"))
+        parts.append(f"{_count(totals.unpriced_calls, 'call')} unpriced: {', '.join(named)}")
+    return " | ".join(parts) or "Nothing to price"
+
+
+def priced_by(origins: tuple[PriceOrigin, ...]) -> str:
+    """Sources in words, each with its newest snapshot: ``genai-prices 0.2.3 (2026-11-09) and 1 older``."""
+    by_source: dict[str, list[str]] = {}
+    for origin in origins:
+        by_source.setdefault(origin.source, []).append(origin.snapshot)
+    told = []
+    for source, snapshots in by_source.items():
+        newest, *older = sorted(snapshots, key=_age, reverse=True)
+        name = _SOURCES.get(source, source)
+        told.append(f"{name} {newest}".rstrip() + (f" and {len(older)} older" if older else ""))
+    return ", ".join(shown(one) for one in told)
+
+
+def _age(snapshot: str) -> tuple[str, tuple[int, ...]]:
+    """What snapshots are sorted by: the date in them, then the numbers of the version."""
+    date = _DATE.search(snapshot)
+    return date[0] if date else "", tuple(map(int, re.findall(r"\d{1,9}", snapshot)))
+
+
+def _origin(origin: PriceOrigin) -> str:
+    return f"{origin.source} {origin.snapshot}".rstrip()
 
 
 def _table(name: str, rows: tuple[Figures, ...], key_width: int | None = None) -> Table:
@@ -121,9 +162,9 @@ def _table(name: str, rows: tuple[Figures, ...], key_width: int | None = None) -
     for heading in [*headings, *(["first\nchunk\nms"] if streamed else [])]:
         table.add_column(heading, justify="right", no_wrap=heading != "cost")
     for row in rows[:TEXT_ROWS]:
-        cells = [_shown(row.key)]
+        cells = [shown(row.key)]
         if name == "model":
-            cells.append(_shown(row.provider))
+            cells.append(shown(row.provider))
         cells += [f"{n:,}" for n in (row.calls, row.errors, row.input_tokens, row.output_tokens)]
         cells += [_cost(row), _milliseconds(row.latency_p50_ms), _milliseconds(row.latency_p95_ms)]
         if streamed:
@@ -141,12 +182,12 @@ def _empty(report: Report, kept: Kept, home: Path) -> str:
         )
     days = (report.until - kept.latest).days + 1
     return (
-        f"No LLM calls since {_local(report.since)}. The latest of {kept.calls:,} was at {_local(kept.latest)}:\n\n"
+        f"No LLM calls since {local(report.since)}. The latest of {kept.calls:,} was at {local(kept.latest)}:\n\n"
         f"  vigilo report --since {days}d"
     )
 
 
-def _shown(key: str | None) -> str:
+def shown(key: str | None) -> str:
     """A key fit for a terminal: it comes from requests, and may hold escape sequences."""
     if key is None:
         return "(none)"
@@ -163,5 +204,6 @@ def _count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
-def _local(moment: datetime) -> str:
+def local(moment: datetime) -> str:
+    """A moment as the clock on the wall shows it."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")

@@ -9,12 +9,15 @@ from vigilo.errors import StoreError
 from vigilo_exporter.clickhouse.engine import Engine, storable_path
 from vigilo_exporter.clickhouse.ingest import Ingest, Ingested
 from vigilo_exporter.clickhouse.lock import owner_lock
-from vigilo_exporter.clickhouse.migrate import migrate
+from vigilo_exporter.clickhouse.migrate import applied_version, migrate, schema_files
+from vigilo_exporter.clickhouse.repricing import COMMAND, Repricing
 from vigilo_exporter.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from vigilo_exporter.clickhouse.repricing import ModelPrices, Selection
 
 DATABASE_FOLDER = "db"
 
@@ -22,9 +25,11 @@ DATABASE_FOLDER = "db"
 class EmbeddedStore:
     """The open store of one home folder. Open it with :meth:`open`."""
 
-    def __init__(self, engine: Engine, spool: Spool) -> None:
+    def __init__(self, engine: Engine, home: Path) -> None:
         self._engine = engine
-        self._spool = spool
+        self._spool = Spool(home)
+        self._round = Ingest(engine, self._spool.folder)
+        self._repricing = Repricing(engine, home)
         self.ingested = Ingested()
 
     @classmethod
@@ -45,8 +50,10 @@ class EmbeddedStore:
         with owner_lock(home, wait_s):
             engine = Engine(home / DATABASE_FOLDER)
             try:
+                store = cls(engine, home)
+                if 0 < applied_version(engine) <= schema_files()[-1].version:
+                    store._finish_begun()
                 migrate(engine)
-                store = cls(engine, Spool(home))
                 if ingest:
                     store.ingest()
                 yield store
@@ -54,17 +61,41 @@ class EmbeddedStore:
                 engine.close()
 
     def ingest(self) -> Ingested:
-        """Takes in what the spool holds now; also kept in ``ingested``.
+        """Takes in what the spool holds now, and prices what came without a cost; also kept in ``ingested``.
 
         Raises:
             StoreError: the disk or the engine refuses; what was not taken in stays in the spool.
         """
         try:
             self._spool.sweep_temporary()
-            self.ingested = Ingest(self._engine, self._spool.folder).run()
+            if self._round.has_work():
+                self._repricing.expect_arrivals()
+            self.ingested = self._round.run()
+            self._round = Ingest(self._engine, self._spool.folder)
+            self._repricing.price_arrivals()
         except OSError as error:
             raise StoreError(f"cannot take in the segments in {self._spool.folder}: {error}") from None
         return self.ingested
+
+    def reprice(self, selection: Selection, *, dry_run: bool = False) -> tuple[ModelPrices, ...]:
+        """Prices calls anew by today's table; see :meth:`Repricing.run`.
+
+        Raises:
+            StoreError: the disk or the engine refuses; what was begun is finished by the next owner.
+            VigiloError: the price table cannot be loaded.
+        """
+        try:
+            return self._repricing.run(selection, COMMAND, dry_run=dry_run)
+        except OSError as error:
+            raise StoreError(f"cannot price the calls: {error}") from None
+
+    def _finish_begun(self) -> None:
+        """Completes what an earlier owner began before it was killed, under the schema that it began with."""
+        try:
+            self._repricing.finish_begun()
+            self._round.finish_begun()
+        except OSError as error:
+            raise StoreError(f"cannot complete what was begun in {self._spool.folder}: {error}") from None
 
     def query(self, sql: str, parameters: Mapping[str, str | int | float] | None = None) -> list[dict[str, Any]]:
         """Rows of one SELECT; see :meth:`Engine.query`."""

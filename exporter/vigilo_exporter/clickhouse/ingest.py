@@ -72,16 +72,32 @@ class Ingest:
             EngineError: the engine could not take a group for a reason not in its segments, such as a full disk. The
                 group stays in the spool.
         """
-        storable_path(self._spool)
-        names = sorted(entry.name for entry in os.scandir(self._spool)) if self._spool.is_dir() else []
-        taken: set[str] = set()
-        for name in names:
-            if name.endswith(MANIFEST_SUFFIX):
-                taken.update(self._finish(name))
+        names = self._names()
+        taken = self.finish_begun()
         waiting = [name for name in names if name.endswith(SUFFIX) and name not in taken]
         for group in self._groups(waiting):
             self._insert_new(group)
         return Ingested(self._segments, tuple(self._quarantined))
+
+    def has_work(self) -> bool:
+        """Whether anything waits to be taken in, or was begun."""
+        return any(name.endswith((SUFFIX, MANIFEST_SUFFIX)) for name in self._names())
+
+    def finish_begun(self) -> frozenset[str]:
+        """Completes the groups that an earlier owner began; gives the segments that are dealt with.
+
+        Raises:
+            EngineError: as for :meth:`run`.
+        """
+        taken: set[str] = set()
+        for name in self._names():
+            if name.endswith(MANIFEST_SUFFIX):
+                taken.update(self._finish(name))
+        return frozenset(taken)
+
+    def _names(self) -> list[str]:
+        storable_path(self._spool)
+        return sorted(entry.name for entry in os.scandir(self._spool)) if self._spool.is_dir() else []
 
     def _finish(self, manifest: str) -> tuple[str, ...]:
         """Completes a group that an earlier owner began; gives the segments that are dealt with."""

@@ -45,16 +45,26 @@ def split_statements(sql: str) -> tuple[str, ...]:
     return tuple(statement.strip() for statement in f"{sql.rstrip()}\n".split(";\n") if statement.strip())
 
 
+def applied_version(engine: Engine) -> int:
+    """The version of the schema that the database has; 0 for a new one."""
+    if not engine.query("SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = 'schema_version'"):
+        return 0
+    version: int = engine.query("SELECT max(Version) AS version FROM schema_version")[0]["version"]
+    return version
+
+
 def migrate(engine: Engine) -> None:
     """Runs what is missing. A process killed in between leaves a database that the next one completes.
+
+    Inserts that an earlier owner began must be completed before: a view that is made anew, or whose query changes, does
+    not know which of them it has seen (ClickHouse 26.5).
 
     Raises:
         StoreError: a newer version of vigilo has written the database.
     """
     files = schema_files()
-    if not engine.query("SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = 'schema_version'"):
-        engine.execute(_VERSIONS)
-    applied: int = engine.query("SELECT max(Version) AS version FROM schema_version")[0]["version"]
+    engine.execute(_VERSIONS)
+    applied = applied_version(engine)
     if applied > files[-1].version:
         raise StoreError(
             f"the database has schema version {applied}, this vigilo knows up to {files[-1].version}: "

@@ -25,7 +25,8 @@ OVERVIEW = DashboardSpec(
         PanelSpec(
             id=1,
             title="Spend",
-            description="Cost of all calls in the time range. Calls to models without a known price are not in it.",
+            description="Cost of all calls in the time range, by the tables under Price tables. Calls to models "
+            "without a known price are not in it: see Unpriced calls.",
             kind="stat",
             sql_file="spend.sql",
             unit="currencyUSD",
@@ -166,7 +167,7 @@ OVERVIEW = DashboardSpec(
             kind="table",
             sql_file="spans.sql",
             unit="short",
-            width=16,
+            width=24,
             height=9,
             columns=(Column("Duration", "s"), _TRACE),
         ),
@@ -177,8 +178,20 @@ OVERVIEW = DashboardSpec(
             kind="table",
             sql_file="unpriced_calls.sql",
             unit="short",
-            width=8,
-            height=9,
+            width=12,
+            height=8,
+        ),
+        PanelSpec(
+            id=16,
+            title="Price tables",
+            description="Where the costs come from: price tables with version and date, the provider's own word, or "
+            "other instrumentors.",
+            kind="table",
+            sql_file="price_tables.sql",
+            unit="short",
+            width=12,
+            height=8,
+            columns=(Column("Cost", "currencyUSD"),),
         ),
     ),
 )

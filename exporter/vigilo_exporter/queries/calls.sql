@@ -18,6 +18,7 @@ SELECT
     sum(ReasoningTokens) AS reasoning_tokens,
     sum(CostUsd) AS cost_usd,
     countIf(Priced) AS priced_calls,
+    arraySort(groupUniqArrayIf((CostSource, CostSnapshot), Priced)) AS priced_by,
     countIf(NOT Priced AND InputTokens + OutputTokens > 0) AS unpriced_calls,
     quantilesExact(0.5, 0.95)(DurationNs) AS latency_ns,
     countIf(TimeToFirstChunkNs > 0) AS streamed_calls,

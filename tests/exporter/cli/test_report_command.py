@@ -14,6 +14,8 @@ PRICED = {
     "gen_ai__usage__input_tokens": "1000",
     "gen_ai__usage__output_tokens": "100",
     "gen_ai__usage__cost": "0.0123",
+    "vigilo__cost__source": "genai-prices",
+    "vigilo__cost__snapshot": "0.2.3 (2026-11-09)",
 }
 UNPRICED = {"gen_ai__usage__input_tokens": "7", "gen_ai__usage__output_tokens": "3"}
 
@@ -48,6 +50,7 @@ def test_json_holds_every_figure(calls, vigilo_command):
         "reasoning_tokens": 0,
         "cost_usd": "0.0369",
         "priced_calls": 3,
+        "priced_by": [{"source": "genai-prices", "snapshot": "0.2.3 (2026-11-09)"}],
         "unpriced_calls": 1,
         "latency_p50_ms": 200.0,
         "latency_p95_ms": 2500.0,
@@ -62,12 +65,14 @@ def test_json_holds_every_figure(calls, vigilo_command):
     assert models[1]["time_to_first_chunk_p50_ms"] is None
     assert {row["key"]: row["cost_usd"] for row in document["by"]["user"]} == {"ada": "0.0246", "bob": "0.0123"}
     assert list(document["by"]) == ["model", "user"]
+    assert document["unpriced_models"] == [{"provider": "openai", "model": "house-model", "calls": 1, "tokens": 10}]
 
 
 def test_text_shows_totals_and_a_table_for_each_group(calls, vigilo_command):
     lines = vigilo_command("report").stdout.splitlines()
     assert "5 calls, 1 error, 2 retries | 3,007 tokens in, 303 out | cost $0.0369 +1 unpriced" in lines[0]
     assert "latency p50 200 ms, p95 2,500 ms" in lines[0]
+    assert lines[1].rstrip() == "Priced by genai-prices 0.2.3 (2026-11-09) | 1 call unpriced: house-model (openai)"
     text = [" ".join(line.split()) for line in lines]
     assert "gpt-5 openai 4 1 3,000 300 $0.0369 200 300 50" in text
     assert "house-model openai 1 0 7 3 - 2,500 2,500 -" in text

@@ -21,6 +21,16 @@ def test_a_call_is_typed_from_its_span(write_segments, ask, llm_span):
         "gen_ai.usage.cache_write.input_tokens": "7",
         "gen_ai.usage.reasoning.output_tokens": "20",
         "gen_ai.usage.cost": "0.0000123",
+        "anthropic.usage.cache_creation.ephemeral_1h_input_tokens": "3",
+        "gen_ai.usage.audio.input_tokens": "4",
+        "gen_ai.usage.audio.output_tokens": "5",
+        "gen_ai.usage.image.input_tokens": "6",
+        "gen_ai.usage.image.output_tokens": "8",
+        "vigilo.usage.audio.input_seconds": "12.5",
+        "vigilo.cost.tier": "priority",
+        "vigilo.cost.source": "genai-prices",
+        "vigilo.cost.snapshot": "0.2.3 (2026-11-09)",
+        "vigilo.cost.parts": "2",
     }
     write_segments([llm_span(attributes, ParentSpanId="00f067aa0ba902b7", StatusCode="Ok")])
     assert ask(CALLS)["answers"] == [
@@ -49,9 +59,19 @@ def test_a_call_is_typed_from_its_span(write_segments, ask, llm_span):
                 "OutputTokens": 30,
                 "CacheReadTokens": 100,
                 "CacheWriteTokens": 7,
+                "CacheWrite1hTokens": 3,
                 "ReasoningTokens": 20,
+                "InputAudioTokens": 4,
+                "OutputAudioTokens": 5,
+                "InputImageTokens": 6,
+                "OutputImageTokens": 8,
+                "OtherUsage": {"input_audio_seconds": 12.5},
+                "ServiceTier": "priority",
                 "CostUsd": "0.0000123",
                 "Priced": True,
+                "CostSource": "genai-prices",
+                "CostSnapshot": "0.2.3 (2026-11-09)",
+                "CostParts": 2,
             }
         ]
     ]
@@ -109,7 +129,11 @@ def test_spans_of_other_things_are_no_calls(write_segments, ask, llm_span):
 
 
 def test_hours_add_up_calls_tokens_costs_and_latencies(write_segments, ask, llm_span):
-    tokens = {"gen_ai.usage.input_tokens": "100", "gen_ai.usage.output_tokens": "10"}
+    tokens = {
+        "gen_ai.request.model": "house-model",
+        "gen_ai.usage.input_tokens": "100",
+        "gen_ai.usage.output_tokens": "10",
+    }
     first = {**tokens, "gen_ai.usage.cost": "0.25", "gen_ai.response.time_to_first_chunk": "0.5"}
     write_segments([llm_span(first), llm_span(tokens, Timestamp="2026-11-20 10:59:59", Duration=1)])
     write_segments([llm_span(Timestamp="2026-11-20 11:00:00", StatusCode="Error", Duration=0)])

@@ -1,0 +1,273 @@
+"""Prices the calls in the store: those that came without a cost, and on demand all others by today's price table.
+
+Each batch of new costs is applied exactly once, whenever the process dies:
+
+1. A journal file has the batch, with the old cost of each call, and is on disk before anything is changed.
+2. It goes into ``llm_cost_changes``, with its name as deduplication token; a view adds the differences to the hourly
+   sums.
+3. A mutation of ``llm_calls`` gives each call its new cost if it still has the old one.
+4. The journal is unlinked.
+
+Whoever comes after a crash does all steps again for each journal that is left; what was done does nothing then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING, Any
+
+from vigilo_exporter.clickhouse.call_price import NANO_DOLLAR, has_price, price_of
+from vigilo_exporter.clickhouse.engine import quoted, storable_path
+from vigilo_exporter.queries import query_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from vigilo_exporter.clickhouse.engine import Engine
+
+JOURNAL_FOLDER = "reprice"
+JOURNAL_SUFFIX = ".json"
+ARRIVAL, COMMAND = "arrival", "reprice"
+PAGE_CALLS = 50_000
+_DEAREST = Decimal(999_999)  # as in the view that reads costs from spans
+
+_ARRIVED = "arrived"  # a file: calls were taken in that are not priced yet
+_WORD = re.compile(r"\b(CALL_KEY|CAUSE|RUN|BATCH|CHANGED_AT|FILE|DAY)\b")
+
+CALL_KEY = """sipHash64(
+        Timestamp, TraceId, SpanId, ServiceName, Operation, Provider, RequestModel, ResponseModel, Status,
+        ServiceTier, InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens, CacheWrite1hTokens, ReasoningTokens,
+        InputAudioTokens, OutputAudioTokens, InputImageTokens, OutputImageTokens, OtherUsage,
+        CostUsd, Priced, CostSource, CostSnapshot
+    )"""
+"""A call in one state of its cost. Two calls that are alike in all of this have the same new cost as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which calls to price: from ``since`` until ``until``, both aware; of one provider or model, or of all with ''.
+
+    ``only_unpriced`` leaves out those that have a cost, whoever gave it.
+    """
+
+    since: datetime
+    until: datetime
+    provider: str = ""
+    model: str = ""
+    only_unpriced: bool = False
+
+
+ALL_UNPRICED = Selection(
+    datetime(1970, 1, 1, tzinfo=timezone.utc), datetime(2262, 1, 1, tzinfo=timezone.utc), only_unpriced=True
+)
+
+
+@dataclass(slots=True)
+class ModelPrices:
+    """What pricing did to the calls of one model of one provider.
+
+    Of ``calls``: ``priced`` had no cost and got one, ``changed`` got another one, ``confirmed`` have the same one by
+    today's table, ``kept`` have one that the store must not or cannot make anew, ``unpriced`` have none.
+    """
+
+    provider: str
+    model: str
+    calls: int = 0
+    priced: int = 0
+    changed: int = 0
+    confirmed: int = 0
+    kept: int = 0
+    unpriced: int = 0
+    cost_before_usd: Decimal = Decimal(0)
+    cost_after_usd: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    name: str
+    cause: str
+    dry: bool
+
+
+class Repricing:
+    """Prices calls in one database. Only its owner may use it."""
+
+    def __init__(self, engine: Engine, home: Path) -> None:
+        self._engine = engine
+        self._folder = home / JOURNAL_FOLDER
+
+    def finish_begun(self) -> None:
+        """Applies the batches that an earlier owner began.
+
+        Raises:
+            EngineError: the engine refuses; the journals stay.
+            OSError: the disk does.
+        """
+        if not self._folder.is_dir():
+            return
+        for path in sorted(self._folder.iterdir()):
+            if path.name.endswith(JOURNAL_SUFFIX):
+                self._apply(path)
+            elif path.name.endswith(".tmp"):
+                path.unlink()
+
+    def expect_arrivals(self) -> None:
+        """To be called before calls are taken in, so that they are priced even if this process dies in between."""
+        self._make_folder()
+        (self._folder / _ARRIVED).touch()
+
+    def price_arrivals(self) -> None:
+        """Prices what was taken in without a cost, and all that had none before. Raises as :meth:`run` does."""
+        arrived = self._folder / _ARRIVED
+        if arrived.exists():
+            self.run(ALL_UNPRICED, ARRIVAL)
+            arrived.unlink()
+
+    def run(self, selection: Selection, cause: str, *, dry_run: bool = False) -> tuple[ModelPrices, ...]:
+        """Prices the selected calls by today's table; gives what it did by model, dearest first.
+
+        What the provider itself said that a call cost stays, and so does a cost where the table knows none. With
+        ``dry_run`` nothing is changed. A second run with the same table changes nothing.
+
+        Raises:
+            EngineError: the engine refuses. Batches that were begun are finished by the next owner.
+            OSError: the disk does.
+            VigiloError: the price table cannot be loaded.
+        """
+        run = _Run(f"{time.time_ns():020d}-{os.getpid()}", cause, dry_run)
+        tallies: dict[tuple[str, str], ModelPrices] = {}
+        days: dict[str, list[tuple[str, str, str, str]]] = {}
+        for group in self._engine.query(query_text("priceable_groups"), _parameters(selection)):
+            tally = _tally(tallies, group["provider"], group["request_model"] or group["response_model"])
+            tally.calls += group["calls"]
+            tally.unpriced += group["unpriced_calls"]
+            tally.kept += group["calls"] - group["unpriced_calls"]
+            cost = Decimal(group["cost_usd"])
+            tally.cost_before_usd += cost
+            tally.cost_after_usd += cost
+            key = (group["provider"], group["request_model"], group["response_model"], group["tier"])
+            if group["priced_by"] == "store" and has_price(*key, group["day"]):
+                days.setdefault(group["day"], []).append(key)
+        batch = 0
+        for day, groups in days.items():
+            for page in self._pages(selection, day, groups):
+                for changes in _changes(page, tallies):
+                    if not run.dry:
+                        self._apply(self._write_journal(run, batch, changes))
+                    batch += 1
+        return tuple(sorted(tallies.values(), key=lambda tally: (-tally.cost_after_usd, tally.provider, tally.model)))
+
+    def _pages(
+        self, selection: Selection, day: str, groups: list[tuple[str, str, str, str]]
+    ) -> Iterator[list[dict[str, Any]]]:
+        sql = query_text("priceable_calls").replace("CALL_KEY", CALL_KEY)
+        fixed = {**_parameters(selection), "day": day, "page": PAGE_CALLS, "groups": "\n".join(map(json.dumps, groups))}
+        after, after_key = "1970-01-01 00:00:00", 0
+        while True:
+            page = self._engine.query(sql, {**fixed, "after": after, "after_key": after_key})
+            if page:
+                yield page
+                after, after_key = page[-1]["began"], page[-1]["CallKey"]
+            if len(page) < PAGE_CALLS:
+                return
+
+    def _write_journal(self, run: _Run, batch: int, changes: Iterable[list[Any]]) -> Path:
+        self._make_folder()
+        path = self._folder / f"{run.name}.{batch:06d}.{run.cause}{JOURNAL_SUFFIX}"
+        temporary = path.with_name(f"{path.name}.tmp")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.writelines(f"{json.dumps(change)}\n" for change in changes)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+        return path
+
+    def _make_folder(self) -> None:
+        storable_path(self._folder)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+
+    def _apply(self, path: Path) -> None:
+        """Steps 2 to 4, as often as need be."""
+        run, _, cause, _ = path.name.split(".")
+        with path.open(encoding="utf-8") as file:
+            day = json.loads(file.readline())[0][:10]
+        words = {
+            "CALL_KEY": CALL_KEY,
+            "CAUSE": quoted(cause),
+            "RUN": quoted(run),
+            "BATCH": quoted(path.stem),
+            "CHANGED_AT": quoted(f"{int(run.partition('-')[0]) / 1e9:.3f}"),
+            "FILE": quoted(str(path.absolute())),
+            "DAY": quoted(day),
+        }
+        self._engine.execute(_filled("insert_cost_changes", words))
+        self._engine.execute(_filled("apply_cost_changes", words))
+        path.unlink()
+
+
+def _changes(page: list[dict[str, Any]], tallies: dict[tuple[str, str], ModelPrices]) -> list[list[list[Any]]]:
+    """Rows of ``llm_cost_changes`` for a page of calls, by the source and the snapshot of the new cost."""
+    by_table: dict[tuple[str, str], list[list[Any]]] = {}
+    for call in page:
+        tally = _tally(tallies, call["Provider"], call["RequestModel"] or call["ResponseModel"])
+        new = price_of(call)
+        if new is None or new.usd > _DEAREST:
+            continue
+        usd, old = new.usd.quantize(NANO_DOLLAR, ROUND_HALF_UP), Decimal(call["CostUsd"])
+        if not call["Priced"]:
+            tally.priced += 1
+            tally.unpriced -= 1
+        else:
+            tally.kept -= 1
+            tally.changed += usd != old
+            tally.confirmed += usd == old
+        tally.cost_after_usd += usd - old
+        if (usd, new.source, new.snapshot) == (old, call["CostSource"], call["CostSnapshot"]) and call["Priced"]:
+            continue
+        by_table.setdefault((new.source, new.snapshot), []).append(
+            [
+                call["began"],
+                call["TraceId"],
+                call["SpanId"],
+                call["ServiceName"],
+                call["Operation"],
+                call["Provider"],
+                call["RequestModel"],
+                call["Status"],
+                call["InputTokens"] + call["OutputTokens"],
+                call["Priced"],
+                call["CostUsd"],
+                call["CostSource"],
+                call["CostSnapshot"],
+                format(usd, "f"),
+                new.source,
+                new.snapshot,
+                call["CallKey"],
+            ]
+        )
+    return list(by_table.values())
+
+
+def _tally(tallies: dict[tuple[str, str], ModelPrices], provider: str, model: str) -> ModelPrices:
+    return tallies.setdefault((provider, model), ModelPrices(provider, model))
+
+
+def _parameters(selection: Selection) -> dict[str, str | int | float]:
+    return {
+        "since": selection.since.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        "until": selection.until.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        "provider": selection.provider,
+        "model": selection.model,
+        "only_unpriced": int(selection.only_unpriced),
+    }
+
+
+def _filled(name: str, words: dict[str, str]) -> str:
+    return _WORD.sub(lambda found: words[found[0]], query_text(name))
