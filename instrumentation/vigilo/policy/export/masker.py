@@ -139,7 +139,7 @@ class Masker:
         if kind is Kind.OURS:
             return self._without_names(text, text)
         if kind is Kind.PERSON:
-            return self._pseudonym(text) if self.makes_pseudonyms else None
+            return self._pseudonym(text, self._settings.tenant) if self.makes_pseudonyms else None
         if not self.masks:
             return None
         if kind is Kind.SECRET:
@@ -165,10 +165,10 @@ class Masker:
             shown = mask_names(shown)
         return None if shown == text else shown
 
-    def _pseudonym(self, text: str) -> str | None:
+    def _pseudonym(self, text: str, tenant: str = "") -> str | None:
         if not text or is_pseudonym(text):
             return None
-        return user_pseudonym(text, load_key(self._settings.home))
+        return user_pseudonym(text, load_key(self._settings.home), tenant)
 
     def _shown_value(self, rule: _Rule, value: Any, cut_at: int | None, depth: int, left: list[int]) -> Any:
         """What is shown of a value of any type; ``_UNSEEN``: all of it."""
@@ -213,7 +213,7 @@ class Masker:
     def _shown_number(self, rule: _Rule, value: float) -> Any:
         if -_MIN_NUMBER < value < _MIN_NUMBER or not self.masks or rule.kind in (Kind.MACHINE, Kind.MEASURE):
             if rule.kind is Kind.PERSON and self.makes_pseudonyms:
-                return self._pseudonym(str(value))
+                return self._pseudonym(str(value), self._settings.tenant)
             return _UNSEEN
         if isinstance(value, int) and value.bit_length() > _MAX_NUMBER_BITS:
             return REDACTED  # Python would not even print it

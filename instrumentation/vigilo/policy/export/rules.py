@@ -59,8 +59,6 @@ _MACHINE = (
     "user_agent.",
     "webengine.",
     semconv.RESPONSE_ID,
-    semconv.REQUEST_MODEL,
-    semconv.RESPONSE_MODEL,
     semconv.COST_SNAPSHOT,
     semconv.REQUEST_ID,
 )
