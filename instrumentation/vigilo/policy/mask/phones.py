@@ -145,7 +145,7 @@ def _phone_end(text: str, begin: int, named: _Named, context: str) -> int | None
         if "(" in value or "-" in value:
             return shaped.end()
     # Most numbers in a list follow another, and no words.
-    words = "" if text[begin - 2 : begin - 1].isdigit() else words_before(text, begin, context)
+    words = "" if begin > 1 and text[begin - 2].isdigit() else words_before(text, begin, context)
     last = last_word(words) if words else ""
     other = last.lower() in _OTHER_WORDS or last.endswith(_OTHER_ENDINGS)
     if shaped is not None and not other:
