@@ -23,15 +23,21 @@ _DOMAIN = re.compile(
     r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}"
     r"|[^\W_](?:[\w-]{0,62}\.){1,8}[^\W\d_]{2,24}"
 )
+_AFTER_GIT_HOST = (":", "/")  # `git@github.com:org/repo.git` is where code is, and the same for all
 _FIRST_CJK = "\u2e80"
-# `jane [at] example [dot] com`, `jane(at)example.com`, `jane at example dot com`
-_SPELLED_HINTS = ("(at)", "[at]", "{at}", "<at>", "( at )", "[ at ]", "(AT)", "[AT]", " dot ", " DOT ")
+# `jane [at] example [dot] com`, `jane(at)example.com`, `jane at example dot com`, `jane @ example . com`
+_DOT = r"(?: ?[\[({<] ?dot ?[\])}>] ?| dot )"
+_LABELS = rf"[a-z0-9-]{{1,63}}(?:(?:{_DOT}|\.)[a-z0-9-]{{2,63}}){{0,3}}"
 _SPELLED = re.compile(
-    r"(?i)(?<![\w.+-])[a-z0-9][a-z0-9._+-]{0,63}(?: ?[\[({<] ?at ?[\])}>] ?| at )"
-    r"[a-z0-9-]{1,63}(?:(?: ?[\[({<] ?dot ?[\])}>] ?| dot |\.)[a-z0-9-]{2,63}){0,3}"
-    r"(?: ?[\[({<] ?dot ?[\])}>] ?| dot |\.)"
-    r"(?:com|org|net|io|dev|edu|gov|co|uk|de|fr|ai|app|me|info|biz|ru|in|us|eu|ch|nl|it|es)(?![\w-])"
+    r"(?<![\w.+-])[a-z0-9][a-z0-9._+-]{0,63}(?:"
+    rf" ?[\[({{<] ?at ?[\])}}>] ?{_LABELS}(?:{_DOT}|\.)"
+    rf"| at {_LABELS}{_DOT}"
+    r"| @ [a-z0-9-]{1,63}(?: \. [a-z0-9-]{2,63}){0,3} \. )"
+    r"(?:com|org|net|io|dev|edu|gov|co|uk|de|fr|ai|app|me|info|biz|ru|in|us|eu|ch|nl|it|es)(?![\w-])",
+    re.IGNORECASE,
 )
+SPELLED_HINT = r" dot | @ |[\[({<] ?(?:at|dot) ?[\])}>]"
+"""What an address that is spelled out holds: a regular expression for lower case, RE2's too."""
 
 
 def find_emails(text: str) -> Iterator[Span]:
@@ -47,9 +53,8 @@ def find_emails(text: str) -> Iterator[Span]:
 
 def find_spelled_emails(text: str) -> Iterator[Span]:
     """Addresses written for humans only: ``jane (at) example (dot) com``."""
-    if any(hint in text for hint in _SPELLED_HINTS):
-        for found in _SPELLED.finditer(text):
-            yield Span(*found.span(), "[EMAIL]")
+    for found in _SPELLED.finditer(text):
+        yield Span(*found.span(), "[EMAIL]")
 
 
 def _around(text: str, start: int, end: int, done: int) -> Span | None:
@@ -68,4 +73,6 @@ def _around(text: str, start: int, end: int, done: int) -> Span | None:
             # Chinese and Japanese put no space between a word and an address.
             glued = max((i for i, char in enumerate(local) if char >= _FIRST_CJK), default=-1)
             local = local[glued + 1 :] or local
-    return Span(start - len(local), domain.end(), "[EMAIL]") if local else None
+    if not local or (local == "git" and text[domain.end() : domain.end() + 1] in _AFTER_GIT_HOST):
+        return None
+    return Span(start - len(local), domain.end(), "[EMAIL]")

@@ -6,7 +6,7 @@ import re
 
 import re2
 
-from vigilo.policy.mask import hints, phones, secrets
+from vigilo.policy.mask import emails, hints, phones, secrets
 from vigilo.policy.mask.spans import KINDS
 
 _SHORT_NUMBER, _PHONE_WORD = hints.ALL + 1, (hints.ALL + 1) * 2
@@ -19,7 +19,7 @@ _PATTERNS = {
     hints.SECRETS: f"(?i:{_ANY_SECRET})",
     hints.BLOBS: r";base64,|[A-Za-z0-9+/_-]{64}",
     hints.EMAILS: r"@|%40|\\u0040|\x{ff20}",
-    hints.SPELLED_EMAILS: r"(?i) dot |[(\[{<] ?at ?[)\]}>]",
+    hints.SPELLED_EMAILS: f"(?i){emails.SPELLED_HINT}",
     hints.IBANS: r"(?i)[a-z]{2}[0-9]{2}(?:[^0-9a-z]?[0-9a-z]){11}",
     hints.IPS: r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|::|(?:[0-9A-Fa-f]{1,4}:){7}",
     hints.NUMBERS: rf"[0-9](?:{_GAP}[0-9]){{8}}|\+[0-9](?:{_GAP}[0-9]){{7}}",

@@ -6,10 +6,11 @@ two engines, RE2 where it is installed (``pip install 'vigilo-otel[fast]'``) and
 
 from __future__ import annotations
 
+import re
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from vigilo.policy.mask import phones, secrets
+from vigilo.policy.mask import emails, phones, secrets
 from vigilo.policy.mask.blobs import BLOB_MIN_CHARS
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ _TOKENS = _table({_DIGITS + _LETTERS + b"_-": b"t"})
 _TOKEN_RUN = b"t" * _FEWEST_TOKEN_CHARS
 _WORDS = _table({_DIGITS: b"0", _LETTERS: b"a"})
 _WITHIN_NUMBERS = b" \t.()/-" + bytes(range(128, 256))
-_SPELLED_AT = ("(at)", "[at]", "{at}", "<at>")
+_SPELLED_HINT = re.compile(emails.SPELLED_HINT)
 
 
 def of(text: str, context: str = "") -> int:
@@ -89,12 +90,12 @@ def plain_hints(text: str) -> int:
         found |= BLOBS
     if "@" in text or "%40" in text or "u0040" in text or "\uff20" in text:
         found |= EMAILS
-    if " dot " in folded:
+    if (
+        " dot " in folded
+        or " @ " in folded
+        or (("(" in text or "[" in text or "{" in text or "<" in text) and _SPELLED_HINT.search(folded))
+    ):
         found |= SPELLED_EMAILS
-    if "at" in folded and ("(" in text or "[" in text or "{" in text or "<" in text):
-        close = folded.replace(" ", "")
-        if any(at in close for at in _SPELLED_AT):
-            found |= SPELLED_EMAILS
     words = encoded.translate(_WORDS)
     if b"0" in words:
         if b"aa00" in words:
