@@ -1,0 +1,352 @@
+"""Kept calls are priced by today's table, exactly once, with the old cost kept and the hourly sums right."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+from decimal import Decimal
+
+import pytest
+
+import vigilo
+
+CHANGES = """SELECT SpanId, toString(OldCostUsd) AS old, OldPriced, OldSource, OldSnapshot, toString(NewCostUsd) AS new,
+    NewSource, Cause FROM llm_cost_changes ORDER BY SpanId"""
+COSTS = "SELECT SpanId, toString(CostUsd) AS cost, Priced, CostSource FROM llm_calls ORDER BY SpanId"
+SUMS = """SELECT
+    (SELECT toString(sum(CostUsd)) FROM llm_calls) AS calls_usd,
+    (SELECT toString(sum(CostUsd)) FROM llm_hourly) AS hourly_usd,
+    (SELECT countIf(Priced) FROM llm_calls) AS priced, (SELECT sum(PricedCalls) FROM llm_hourly) AS hourly_priced,
+    (SELECT countIf(NOT Priced AND InputTokens + OutputTokens > 0) FROM llm_calls) AS unpriced,
+    (SELECT sum(UnpricedCalls) FROM llm_hourly) AS hourly_unpriced,
+    (SELECT count() FROM llm_calls) AS calls, (SELECT sum(Calls) FROM llm_hourly) AS hourly_calls,
+    (SELECT count() FROM llm_cost_changes) AS changes"""
+
+DIE = """
+import os, sys
+from datetime import datetime, timezone
+from pathlib import Path
+from vigilo_exporter.clickhouse import repricing
+from vigilo_exporter.clickhouse.embedded import EmbeddedStore
+from vigilo_exporter.clickhouse.engine import Engine
+
+home, moment = Path(sys.argv[1]), sys.argv[2]
+execute = Engine.execute
+
+def dying_execute(self, statement):
+    if "INSERT INTO llm_cost_changes" in statement and moment == "before the insert":
+        os._exit(9)
+    if "ALTER TABLE llm_calls" in statement:
+        if moment == "before the mutation":
+            os._exit(9)
+        if moment == "amid the mutation":
+            statement = statement.replace("mutations_sync = 1", "mutations_sync = 0")
+    execute(self, statement)
+    if "ALTER TABLE llm_calls" in statement and moment in ("amid the mutation", "before unlinking"):
+        os._exit(9)
+
+Engine.execute = dying_execute
+with EmbeddedStore.open(home) as store:
+    store.reprice(repricing.Selection(datetime(2026, 1, 1, tzinfo=timezone.utc), datetime.now(timezone.utc)))
+"""
+
+REPRICE = """
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from vigilo_exporter.clickhouse import repricing
+from vigilo_exporter.clickhouse.embedded import EmbeddedStore
+repricing.PAGE_CALLS = 100
+with EmbeddedStore.open(Path(sys.argv[1])) as store:
+    print("open", flush=True)
+    store.reprice(repricing.Selection(datetime(2026, 1, 1, tzinfo=timezone.utc), datetime.now(timezone.utc)))
+"""
+
+OLD = {"vigilo.cost.source": "genai-prices", "vigilo.cost.snapshot": "0.1.0 (2025-01-01)"}
+
+
+def call(number, model="gpt-4o", input_tokens=1000, output_tokens=500, *, at="2026-11-20 10:00:00", **attributes):
+    """A row of otel_traces; an attribute's name has __ for each dot."""
+    told = {name.replace("__", "."): value for name, value in attributes.items()}
+    return {
+        "Timestamp": at,
+        "TraceId": f"{number:032x}",
+        "SpanId": f"{number:016x}",
+        "ServiceName": "shop",
+        "SpanAttributes": {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": model,
+            "gen_ai.usage.input_tokens": str(input_tokens),
+            "gen_ai.usage.output_tokens": str(output_tokens),
+            **told,
+        },
+        "Duration": 1_000_000,
+    }
+
+
+def old_call(number, cost="0.5", **arguments):
+    """A call that an older table priced."""
+    row = call(number, **arguments)
+    row["SpanAttributes"] |= {"gen_ai.usage.cost": cost, **OLD}
+    return row
+
+
+@pytest.fixture
+def reprice(vigilo_command):
+    """Runs ``vigilo reprice`` since 2020 and gives its JSON."""
+
+    def run(*arguments):
+        done = vigilo_command("reprice", "--since", "2020-01-01", "--format", "json", *arguments)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture
+def sums(ask):
+    """The sums of calls, which must be those of the hours, and the number of changes."""
+
+    def read():
+        (row,) = ask(SUMS)["answers"][0]
+        for name in ("usd", "priced", "unpriced", "calls"):
+            of_calls = row["calls_usd"] if name == "usd" else row[name]
+            assert row[f"hourly_{name}"] == of_calls, (name, row)
+        return row
+
+    return read
+
+
+def test_a_cost_is_made_anew_and_the_old_one_kept(write_segments, ask, reprice, sums):
+    write_segments([old_call(1), old_call(2, cost="0.0075"), call(3, "gpt-4o-mini")])
+    told = reprice()
+    assert told["totals"] == {
+        "calls": 3,
+        "priced": 0,  # the one without a cost was priced as it arrived
+        "changed": 1,
+        "confirmed": 2,
+        "kept": 0,
+        "unpriced": 0,
+        "cost_before_usd": "0.50795",
+        "cost_after_usd": "0.015450000",
+    }
+    assert told["price_table"].startswith("0.2.3")
+    costs, changes = ask(COSTS, CHANGES)["answers"]
+    assert [(*row.values(),) for row in costs] == [
+        (f"{1:016x}", "0.0075", True, "genai-prices"),
+        (f"{2:016x}", "0.0075", True, "genai-prices"),
+        (f"{3:016x}", "0.00045", True, "genai-prices"),
+    ]
+    old = ("genai-prices", "0.1.0 (2025-01-01)")
+    assert [(*row.values(),) for row in changes] == [
+        (f"{1:016x}", "0.5", True, *old, "0.0075", "genai-prices", "reprice"),
+        (f"{2:016x}", "0.0075", True, *old, "0.0075", "genai-prices", "reprice"),
+        (f"{3:016x}", "0", False, "", "", "0.00045", "genai-prices", "arrival"),
+    ]
+    assert sums()["calls_usd"] == "0.01545"
+
+
+def test_a_second_time_changes_nothing(write_segments, ask, reprice, sums):
+    write_segments([old_call(1), old_call(2, model="gpt-5"), call(3)])
+    reprice()
+    before, calls = sums(), ask("SELECT * FROM llm_calls ORDER BY SpanId")["answers"]
+    again = reprice()["totals"]
+    assert (again["priced"], again["changed"], again["confirmed"]) == (0, 0, 3)
+    assert sums() == before
+    assert ask("SELECT * FROM llm_calls ORDER BY SpanId")["answers"] == calls
+
+
+def test_what_the_store_does_not_know_better_stays(write_segments, ask, reprice, sums):
+    rows = [
+        old_call(1, vigilo__cost__source="x"),
+        old_call(2, vigilo__cost__parts="2"),
+        old_call(3, model="house-model"),
+        call(4, "house-model"),
+        call(5, input_tokens=10, gen_ai__usage__reasoning__output_tokens="9999", output_tokens=5),
+    ]
+    rows[0]["SpanAttributes"]["vigilo.cost.source"] = "provider"
+    write_segments(rows)
+    totals = reprice()["totals"]
+    assert (totals["changed"], totals["kept"], totals["unpriced"]) == (0, 3, 2)
+    assert [row["cost"] for row in ask(COSTS)["answers"][0]] == ["0.5", "0.5", "0.5", "0", "0"]
+    assert sums()["changes"] == 0
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(write_segments, ask, reprice, sums):
+    write_segments([old_call(1), old_call(2, at="2026-11-19 01:00:00")])
+    before = sums()
+    dry = reprice("--dry-run")
+    assert sums() == before
+    real = reprice()
+    assert dry["dry_run"]
+    assert dry["totals"] == real["totals"]
+    assert dry["models"] == real["models"]
+    assert real["totals"]["changed"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changed"),
+    [
+        (("--model", "gpt-5"), {2, 3}),
+        (("--provider", "OpenAI"), {1, 2, 3}),
+        (("--provider", "anthropic"), set()),
+        (("--until", "2026-11-19"), {3}),
+        (("--only-unpriced",), set()),
+        (("--model", "gpt-5", "--until", "2026-11-19T00:00Z"), {3}),
+    ],
+)
+def test_only_the_calls_that_are_asked_for_change(write_segments, ask, reprice, sums, arguments, changed):
+    write_segments([old_call(1), old_call(2, model="gpt-5"), old_call(3, model="gpt-5", at="2026-11-18 10:00:00")])
+    reprice(*arguments)
+    rows = ask(COSTS)["answers"][0]
+    assert {int(row["SpanId"], 16) for row in rows if row["cost"] != "0.5"} == changed
+    sums()
+
+
+def test_calls_have_the_price_of_their_day_and_tier(write_segments, ask, sums):
+    days = ["2025-05-01 00:00:00", "2026-11-20 00:00:00"]
+    tiers = {"batch": "batch", "": "standard"}
+    calls = [(day, tier) for day in days for tier in tiers]
+    write_segments(
+        [call(number, "o3", at=day, openai__response__service_tier=tier) for number, (day, tier) in enumerate(calls)]
+    )
+    rows = ask(COSTS)["answers"][0]
+    expected = [
+        vigilo.price(
+            "openai",
+            "o3",
+            {"input_tokens": 1000, "output_tokens": 500},
+            service_tier=tiers[tier],
+            at=datetime.fromisoformat(day).replace(tzinfo=timezone.utc),
+        )
+        for day, tier in calls
+    ]
+    assert [Decimal(row["cost"]) if row["Priced"] else None for row in rows] == expected
+    assert len(set(expected)) > 1
+    sums()
+
+
+def test_costs_are_exact_to_the_nano_dollar(write_segments, ask, sums):
+    chance = random.Random(4)
+    models = {"gpt-4o-mini": "openai", "gpt-5": "openai", "claude-sonnet-4-20250514": "anthropic"}
+    models["gemini-2.5-pro"] = "gcp.gemini"
+    usages = []
+    for _ in range(300):
+        whole, out = chance.randrange(1, 400_000), chance.randrange(40_000)
+        cached = chance.randrange(whole)
+        usages.append((chance.choice(list(models)), whole, out, cached))
+    write_segments(
+        [
+            call(
+                number,
+                model,
+                whole,
+                out,
+                gen_ai__provider__name=models[model],
+                gen_ai__usage__cache_read__input_tokens=str(cached),
+                at=f"2026-11-{number % 3 + 18} {number % 24:02d}:00:00",
+            )
+            for number, (model, whole, out, cached) in enumerate(usages)
+        ]
+    )
+    costs = [Decimal(row["cost"]) for row in ask(COSTS)["answers"][0]]
+    moment = datetime(2026, 11, 18, tzinfo=timezone.utc)
+    expected = [
+        vigilo.price(
+            models[model],
+            model,
+            {"input_tokens": whole, "output_tokens": out, "cache_read_tokens": cached},
+            at=moment,
+        )
+        for model, whole, out, cached in usages
+    ]
+    assert costs == [cost.quantize(Decimal("1e-9")) for cost in expected]
+    assert Decimal(sums()["calls_usd"]) == sum(costs)
+
+
+def test_the_same_call_twice_is_priced_twice(write_segments, reprice, sums):
+    write_segments([call(1)] * 3, [old_call(2)] * 2)
+    reprice()
+    assert sums()["calls_usd"] == "0.0375"
+    assert sums()["changes"] == 5
+
+
+@pytest.mark.parametrize(
+    "moment", ["before the insert", "before the mutation", "amid the mutation", "before unlinking"]
+)
+def test_dying_at_the_worst_moment_is_made_good(home, write_segments, ask, python, sums, moment):
+    write_segments([old_call(number, at=f"2026-11-{19 + number % 2} 10:00:00") for number in range(40)])
+    ask("SELECT 1")
+    died = python("-c", DIE, home, moment)
+    assert died.returncode == 9, died.stderr
+    assert len(list((home / "reprice").glob("*.json"))) == 1
+    half = sums()  # opening the store completes what was begun, and no more: one of two days
+    assert (half["changes"], half["calls_usd"]) == (20, "10.15")
+    assert list((home / "reprice").iterdir()) == []
+    done = python("-c", REPRICE, home)
+    assert done.returncode == 0, done.stderr
+    assert (sums()["changes"], sums()["calls_usd"]) == (40, "0.3")
+
+
+def test_killing_at_random_loses_and_doubles_nothing(home, write_segments, ask, python, sums):
+    calls = 4000
+    write_segments(
+        [
+            old_call(number, at=f"2026-11-{17 + number % 3} 10:00:00", input_tokens=1000 + number)
+            for number in range(calls)
+        ]
+    )
+    ask("SELECT 1")
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for _ in range(6):
+        running = subprocess.Popen(
+            [sys.executable, "-c", REPRICE, home], env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        running.stdout.readline()
+        time.sleep(random.uniform(0.2, 1.2))
+        running.send_signal(signal.SIGKILL)
+        running.communicate()
+        sums()  # whatever was done by then, the hours are the calls
+    done = python("-c", REPRICE, home)
+    assert done.returncode == 0, done.stderr
+    whole = sums()
+    expected = sum(
+        (vigilo.price("openai", "gpt-4o", {"input_tokens": 1000 + n, "output_tokens": 500}) for n in range(calls)),
+        Decimal(0),
+    )
+    assert Decimal(whole["calls_usd"]) == expected
+    assert whole["changes"] == calls
+    assert list((home / "reprice").iterdir()) == []
+
+
+def test_calls_that_were_taken_in_by_an_owner_that_died_are_priced_by_the_next(home, write_segments, sums, python):
+    write_segments([call(1)])
+    died = python("-c", DIE, home, "before the insert")
+    assert died.returncode == 9, died.stderr
+    row = sums()
+    assert (row["priced"], row["calls_usd"], row["changes"]) == (1, "0.0075", 1)
+
+
+def test_text_names_each_model_and_what_became_of_its_calls(write_segments, vigilo_command):
+    write_segments([old_call(1), call(2, "house-model")])
+    done = vigilo_command("reprice", "--since", "2026-11-01")
+    assert done.returncode == 0, done.stderr
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert lines[0].startswith("2 calls since ")
+    assert "0 were priced, 1 were changed, 0 confirmed, 0 kept, 1 unpriced | cost $0.5000 -> $0.0075" in lines[0]
+    assert "gpt-4o openai 1 0 1 0 0 0 $0.5000 $0.0075" in lines
+    assert "house-model openai 1 0 0 0 0 1 $0.0000 $0.0000" in lines
+    assert "No calls to price" in vigilo_command("reprice", "--since", "1s").stdout
+
+
+def test_a_wrong_range_is_refused(vigilo_command):
+    done = vigilo_command("reprice", "--since", "1d", "--until", "2d")
+    assert done.returncode != 0
+    assert "which is not before --until" in done.stderr
