@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from vigilo.policy.mask.secret_values import has_three_kinds, is_placeholder, is_uuid, looks_random
+from vigilo.policy.mask.secret_values import has_changes, has_three_kinds, is_placeholder, is_uuid, looks_random
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PASSWORD, SECRET, KEY = 3, 2, 1
-"""How sure a name makes: a password may be any word, a key must look like one."""
+PASSWORD, SECRET, KEY, FAINT = 3, 2, 1, 0
+"""How sure a name makes: a password may be any word, a key must look like one, and a faint name needs a long one."""
 
 NAMES: tuple[tuple[str, int], ...] = (
-    *((name, PASSWORD) for name in ("passw", "passphrase", "passcode", "pwd", "pass", "contrase", "senha")),
+    *(
+        (name, PASSWORD)
+        for name in ("passw", "passphrase", "passcode", "pwd", "pass", "pswd", "pw", "p/w", "contrase", "senha")
+    ),
     *((name, PASSWORD) for name in ("парол", "密码", "密碼", "パスワード", "비밀번호")),
     *((name, SECRET) for name in ("secret", "cred")),
-    *((name, KEY) for name in ("token", "key", "auth", "jwt", "cookie", "sig")),
+    *((name, KEY) for name in ("token", "key", "auth", "jwt", "cookie", "sig", "bearer")),
+    *((name, FAINT) for name in ("api", "cert", "salt", "access", "license", "webhook", "dsn", "sid")),
 )
 """What names of secrets hold, in lower case."""
 
@@ -28,14 +32,14 @@ _BETWEEN = re.compile(
     (?:
       (?P<close>(?:\\{0,6}["'`]|&quot;)?[\])]{0,2})
       (?P<sep>
-          [ \t]{0,8}(?:\n[ \t]{0,8})?(?::=|=>|->|={1,3}|!={1,2}|:{1,2}|\|\|=?|\?=|=~|>)
+          [ \t]{0,16}(?:\n[ \t]{0,8})?(?::=|<<<|=>|->|={1,3}|!={1,2}|:{1,2}|\|\|=?|\?=|=~|>)
           (?:[ \t]{0,4}(?:[A-Za-z][\w.\[\] |?]{0,24}[ \t]?=))?    # a type, as in `token: str = "…"`
-          [ \t]{0,8}(?:\r?\n[ \t]{0,16})?
-        | [ \t]{0,4},[ \t\n]{0,8}(?=[brfuBRFU]{0,2}\\{0,6}["'`])
+          [ \t]{0,16}(?:\r?\n[ \t]{0,16})?
+        | [ \t]{0,16},[ \t\n]{0,16}(?=[brfuBRFU]{0,2}\\{0,6}["'`])
         | [ \t]{0,4}\([ \t\n]{0,8}(?=[brfuBRFU]{0,2}\\{0,6}["'`])
         | [\s,]{0,24}\\{0,6}["'`]?value\\{0,6}["'`]?[ \t]{0,4}[:=]>?[ \t]{0,4}
         | (?:[ \t][A-Za-z0-9_.'\u2019-]{1,20}){0,5}?[ \t]{1,3}(?:is|are|was|=|:|→)[:\s]{1,4}
-        | (?P<space>[ \t]{1,8})
+        | (?P<space>[ \t]{1,16})
         | (?<=[^\x00-\x7f])(?:是|为|為|は|\uff1a|:|은|는)?[ \t]{0,4}
       )
     )
@@ -45,6 +49,10 @@ _BETWEEN = re.compile(
     re.VERBOSE,
 )
 
+_OPTION = re.compile(r"(?:\A|[\s\"'])--?[A-Za-z0-9_-]{0,38}\Z")
+"""What stands before the word in the option of a command: `--client-secret …`."""
+
+_RUN = re.compile(r"[A-Za-z0-9_-]{16}")
 _LONGEST = 256
 _QUOTED = {
     '"': re.compile(r'[^"\n]{1,256}'),
@@ -61,12 +69,22 @@ _NAME_BEFORE = re.compile(r"(?:[A-Za-z0-9]{1,20}[ ])?[A-Za-z0-9_.-]{0,40}\Z", re
 _NAME_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _ENDS = {
     "pass": ("pass",),
+    "pw": ("pw",),
+    "api": ("api",),
+    "cert": ("cert", "certificate"),
+    "salt": ("salt",),
+    "access": ("access",),
+    "license": ("license",),
+    "webhook": ("webhook",),
+    "dsn": ("dsn",),
+    "sid": ("sid",),
     "secret": ("secret", "secrets", "secretkey", "secretaccesskey", "secrettoken"),
     "cred": ("cred", "creds", "credential", "credentials"),
     "token": ("token",),
     "key": ("key",),
     "auth": ("auth", "authorization", "authentication", "authtoken", "authkey"),
     "jwt": ("jwt",),
+    "bearer": ("bearer",),
     "cookie": ("cookie",),
     "sig": ("sig", "signature"),
 }
@@ -104,6 +122,9 @@ _COMPOUND_LIST = (
     "function functions integration project org organization team push x ocp apim"
 )
 _COMPOUND = frozenset(_COMPOUND_LIST.split())
+_NAMED = re.compile(r"[A-Za-z_.-]*[0-9]{0,3}|[A-Za-z_][\w.]*[.(\[].*")
+"""What code calls its variables, and the beginnings of expressions."""
+
 _TEXTUAL = re.compile(r"[A-Za-zÀ-ÿ_'\u2019]+[.!?…:]?\Z")
 
 
@@ -133,7 +154,8 @@ def find_assignments(text: str, lower: str) -> Iterator[tuple[int, int]]:
 
 def _value(text: str, hit: _Hit) -> tuple[int, int] | None:
     between = _BETWEEN.match(text, hit.end)
-    if between is None:
+    # `password.encode("latin1")` says nothing of the password.
+    if between is None or ("." in between["rest"] and "(" in (between["sep"] or "")):
         return None
     begin = between.end()
     quote = between["quote"]
@@ -149,9 +171,15 @@ def _value(text: str, hit: _Hit) -> tuple[int, int] | None:
     found = (_QUOTED[quote[0]] if quote else _BARE).match(text, begin)
     if found is None:
         return None
-    value = found[0] if quote else found[0].rstrip(".,:;?")
+    value = found[0] if quote else found[0].rstrip(".,:;?)]}")
     end = begin + len(value)
-    if not _is_secret(value, kind, quoted=bool(quote), space=space, sure=in_query or _is_setting(text, hit, between)):
+    if not _is_secret(
+        value,
+        kind,
+        quoted=bool(quote),
+        space=space,
+        sure=in_query or _is_setting(text, hit, between) or (space and _OPTION.search(before) is not None),
+    ):
         return None
     if len(value) >= _LONGEST and (more := _MORE.match(text, end)) is not None:
         end = more.end()
@@ -178,12 +206,12 @@ def _kind(text: str, hit: _Hit, rest: str, before: str) -> int | None:
     if ends is None:
         return PASSWORD
     if word in _OTHER_WORDS or not word.endswith(ends):
-        return None
+        return FAINT
     if hit.kind == PASSWORD:
         return PASSWORD
     joined = word[: word.rindex(found)]
     if found == "key" and joined and not any(joined.endswith(compound) for compound in _COMPOUND):
-        return None
+        return FAINT
     if joined or earlier in _COMPOUND:
         return SECRET
     return None if earlier in _NOT_BEFORE else hit.kind
@@ -201,19 +229,25 @@ def _is_setting(text: str, hit: _Hit, between: re.Match[str]) -> bool:
 
 
 def _is_secret(value: str, kind: int, *, quoted: bool, space: bool, sure: bool) -> bool:
-    if "\x01" in value or is_placeholder(value):
+    if "\x01" in value or is_placeholder(value) or (not quoted and value[0] == "("):
+        return False
+    if space and not sure and ("=" in value.rstrip("=") or "(" in value):
         return False
     if kind == PASSWORD:
         return _is_password(value, quoted=quoted, space=space, sure=sure)
     if " " in value.strip() or "(" in value:
         return False
     if kind == SECRET:
-        if space:
+        if space and not sure:
             return looks_random(value, 10)
         if sure and len(value) >= 8 and not value.isdigit():
             return True
+        if not quoted and len(value) >= 8 and has_changes(value) and _NAMED.fullmatch(value) is None:
+            return True
         return looks_random(value, 8) or is_uuid(value) or (quoted and len(value) >= 12 and has_three_kinds(value))
-    return not is_uuid(value) and looks_random(value, 14 if space else 12)
+    if kind == FAINT:
+        return not space and _RUN.search(value) is not None and not is_uuid(value) and looks_random(value, 16)
+    return not is_uuid(value) and looks_random(value, 14 if space else 10 if quoted else 12)
 
 
 def _is_password(value: str, *, quoted: bool, space: bool, sure: bool) -> bool:

@@ -6,8 +6,9 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from vigilo.policy.mask.blobs import BLOB_MIN_CHARS
 from vigilo.policy.mask.secret_rules import FORMS, HINTED_FORMS, ID_HEADS, KEY_WORDS, LONG_FORMS, PREFIXES, VENDORS
-from vigilo.policy.mask.secret_values import has_three_kinds, is_uuid, looks_random
+from vigilo.policy.mask.secret_values import has_three_kinds, is_hex, is_uuid, is_wild, looks_random
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,11 +18,13 @@ _LONG_RUN = re.compile(r"[A-Za-z0-9_-]{16}")
 _START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9_]")
 _START_CHARS = 3
 _BODY = re.compile(r"[A-Za-z0-9_-]{0,80}")
-_REST = re.compile(r"[A-Za-z0-9_-]*(?:[.+/][A-Za-z0-9_-]{16,512}){0,4}={0,2}")
+_REST = re.compile(r"[A-Za-z0-9_=-]*(?:\.[A-Za-z0-9_-]{2,512}){0,3}(?:[+/][A-Za-z0-9_=-]{16,512}){0,4}")
 _RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
 _PARTS = re.compile(r"[_-]")
 _HEAD = re.compile(r"[a-z]{2,12}|[A-Z]{2,8}|[A-Z][a-z]{2,10}")
 _VALUE = re.compile(r"[A-Za-z0-9_+/.~-]{16,}={0,2}")
+_BARE = re.compile(r"[A-Za-z0-9_+/-]{32,}={0,2}")
+_LAST_WORD = re.compile(r"[^\s\"'`<>]{1,80}\Z")
 _BETWEEN = re.compile(r"[:=,(>|]|\b(?:is|key|token|secret)\b")
 _HASH = re.compile(
     r"sha-?[0-9]|md5|digest|commit|etag|integrity|checksum|hash|fingerprint|(?<![a-z])(?:id|uuid|rev|ref|url)s?(?![a-z])"
@@ -30,7 +33,10 @@ _HASH = re.compile(
 _SPECIFIC_CHARS = 4
 _ODD_CHARS = 10
 _TAIL_CHARS = 16
-_LONG_TAIL_CHARS = 32
+_LONG_TAIL_CHARS = 30
+_SHORT_HEAD_CHARS = 8
+_BARE_CHARS = 32
+_PLAIN_BARE_CHARS = 40
 _VENDOR_AHEAD_CHARS = 64
 
 _BY_START: dict[str, list[tuple[str, int]]] = {}
@@ -42,19 +48,18 @@ def find_keys(text: str) -> Iterator[tuple[int, int]]:
     """Where keys lie; in no order, and one may lie in another."""
     for hint, pattern in LONG_FORMS:
         if hint in text:
-            for found in _compiled(pattern).finditer(text):
-                yield found.span(found.lastgroup or 0)
+            for long in _compiled(pattern).finditer(text):
+                yield long.span(long.lastgroup or 0)
     for chunk in _CHUNK.finditer(text):
         word = chunk[0]
         if _LONG_RUN.search(word) is None or (word.islower() and not any(digit in word for digit in "0123456789")):
             continue
-        start, known = chunk.start(), False
-        for begin, end in _in_chunk(word):
-            known = True
+        start = chunk.start()
+        found = list(_in_chunk(word))
+        if sum(end - begin for begin, end in found) + _TAIL_CHARS <= len(word):
+            found += [*_of_vendor(text, word, start), *_wild(text, word, start)]
+        for begin, end in found:
             yield start + begin, start + end
-        if not known:
-            for begin, end in _of_vendor(text, word, start):
-                yield start + begin, start + end
 
 
 def _in_chunk(word: str) -> Iterator[tuple[int, int]]:
@@ -83,7 +88,8 @@ def _prefixed(word: str, begin: int, prefix: str, least: int) -> int | None:
     if body is None or body.end() - begin < least:
         return None
     # Long prefixes are said by nobody who does not mean a key; `sk-` is said of scikit-learn.
-    odd = _ODD_CHARS if len(prefix) < _SPECIFIC_CHARS or prefix.islower() else _ODD_CHARS - 4
+    specific = len(prefix) >= _SPECIFIC_CHARS and not prefix.islower()
+    odd = _ODD_CHARS - 4 if specific else max(_ODD_CHARS, least * 7 // 10)
     if not looks_random(body[0], min(odd, least)):
         return None
     rest = _REST.match(word, begin)
@@ -106,15 +112,20 @@ def _unlisted(word: str) -> Iterator[tuple[int, int]]:
             yield found.span()
             continue
         tail = max(_PARTS.split(rest), key=len)
-        if len(tail) >= _LONG_TAIL_CHARS and _HEAD.fullmatch(head) and has_three_kinds(tail) and looks_random(tail, 24):
+        if (
+            len(tail) >= _LONG_TAIL_CHARS
+            and _HEAD.fullmatch(head)
+            and (has_three_kinds(tail) or (len(head) <= _SHORT_HEAD_CHARS and not is_hex(tail)))
+            and looks_random(tail, 24)
+        ):
             yield found.span()
 
 
 def _of_vendor(text: str, word: str, start: int) -> Iterator[tuple[int, int]]:
-    """A random value behind the name of a provider whose keys have no form of their own."""
+    """Random values behind the name of a provider whose keys have no form of their own."""
     for found in _VALUE.finditer(word):
         value = found[0]
-        if not looks_random(value, _TAIL_CHARS) or is_uuid(value):
+        if not is_uuid(value) and (not looks_random(value, _TAIL_CHARS - 2) or not (is_hex(value) or is_wild(value))):
             continue
         begin = start + found.start()
         before = text[max(0, begin - _VENDOR_AHEAD_CHARS) : begin].lower().rpartition("\n")[2]
@@ -122,9 +133,28 @@ def _of_vendor(text: str, word: str, start: int) -> Iterator[tuple[int, int]]:
             at = before.rfind(vendor)
             if at >= 0:
                 between = before[at + len(vendor) :]
-                if _BETWEEN.search(between) and not _HASH.search(between):
+                told = _BETWEEN.search(between) or (len(value) >= _PLAIN_BARE_CHARS and not is_hex(value))
+                if told and not _HASH.search(between):
                     yield found.span()
                     break
+
+
+def _wild(text: str, word: str, start: int) -> Iterator[tuple[int, int]]:
+    """Values too long and too mixed for an id, which stand neither in the path of a URL nor behind a hash's name."""
+    for found in _BARE.finditer(word):
+        value = found[0]
+        if len(value) >= BLOB_MIN_CHARS or not is_wild(value):
+            continue
+        least = _BARE_CHARS if has_three_kinds(value) else _PLAIN_BARE_CHARS
+        if len(value) < least or is_hex(value) or not looks_random(value, int(min(len(value), 72) * 0.8)):
+            continue
+        before = _LAST_WORD.search(text[max(0, start - 40) : start] + word[: found.start()])
+        told = before[0].lower() if before else ""
+        if _HASH.search(told) or told.endswith(("base64,", "h1:")) or ("://" in told and not told.endswith("=")):
+            continue
+        if told.endswith("/") or _PARTS.split(value, maxsplit=1)[0].lower() in ID_HEADS:
+            continue
+        yield found.span()
 
 
 @cache

@@ -23,17 +23,24 @@ _AUTHORIZATION = re.compile(
     r"""["'\\\]]{0,6}\s{0,4}[:=,]\s{0,4}["'\\bru]{0,6}(?P<scheme>[A-Za-z][A-Za-z0-9-]{2,24}[ \t]{1,4})?"""
     r"""(?P<value>[^\s"'<>\\\x01,]{6,})"""
 )
-_SCHEME = re.compile(r"""[ \t]{1,4}(?:\\{0,6}["'])?(?P<value>[A-Za-z0-9_.~+/=:-]{6,})""")
+_SCHEME = re.compile(r"""[ \t]{1,16}(?:\\{0,6}["'])?(?P<value>[A-Za-z0-9_.~+/=:-]{6,})""")
 _SCHEMES = ("authorization", "bearer", "basic", "ssws")
 _COOKIES = re.compile(r"""["'\\]{0,6}\s{0,4}[:=]\s{0,4}["'\\]{0,6}(?P<pairs>[^\r\n"'\\]{4,4096})""")
 _COOKIE = re.compile(r"=(?P<value>[^;,\s=\x01]{8,1024})")
 _USER_OPTION = re.compile(
-    r"""(?:\s|["'])(?:-[uU]|--(?:proxy-)?user)(?:[ \t=]{1,4}|["'], ?)?(?P<quote>\\{0,6}["'])?"""
+    r"""(?:\s|["'])(?:-[uU]|--(?:proxy-)?user)(?:[ \t=]{1,16}|["'], ?)?(?P<quote>\\{0,6}["'])?"""
     r"""[^\s:"'\\\x01]{0,64}:(?P<value>(?(quote)[^"'\\\n\x01]|[^\s"'\\\x01]){3,256})"""
 )
 _COMMAND = re.compile(
     r"""\b(?:sshpass|mysql|mysqldump|mysqladmin|redis-cli|docker login|az login|podman login|ldapsearch|smbclient)\b"""
     r"""[^\n|;&]{0,120}?\s(?:-p|-a|-w)[ \t]?["']?(?P<value>[^\s"'\x01-][^\s"'\x01]{3,128})"""
+)
+
+
+_SPOKEN = re.compile(
+    r"""(?:identified(?:\s{1,8}with\s{1,8}\S{1,40})?\s{1,8}(?:by|as)(?:\s{1,4}password)?|convertto-securestring"""
+    r"""(?:\s{1,4}-string)?)\s{1,12}(?P<quote>[\\"'`]{0,4})(?P<value>(?(quote)[^"'`\\\n\x01]|[^\s"'`\x01]){4,128})""",
+    re.IGNORECASE,
 )
 
 
@@ -59,6 +66,10 @@ def find_by_place(text: str, lower: str) -> Iterator[tuple[int, int]]:
     if " -" in text:
         for found in _COMMAND.finditer(text):
             if not is_placeholder(found["value"]):
+                yield found.span("value")
+    if "identified" in lower or "-secure" in lower:
+        for found in _SPOKEN.finditer(text):
+            if (found["quote"] or looks_random(found["value"], 4)) and not is_placeholder(found["value"]):
                 yield found.span("value")
     for scheme in _SCHEMES:
         if scheme in lower:
@@ -97,7 +108,7 @@ def _in_headers(text: str, lower: str, scheme: str) -> Iterator[tuple[int, int]]
         found = pattern.match(text, end)
         if found is not None:
             value = found["value"].rstrip(".:;)]}")
-            least = 6 if is_header and found["scheme"] else 14
+            least = 6 if is_header and found["scheme"] else 14 if is_header else 8
             if not is_placeholder(value) and (looks_random(value, least) or _is_user_and_password(value)):
                 begin = found.start("value")
                 end = begin + len(value)

@@ -8,12 +8,18 @@ _LOOKED_AT = 72
 _WORD = re.compile(
     r"[A-Z]{0,20}[a-z]{0,40}[0-9]{0,4}|[0-9]{1,8}|[a-z]{0,20}(?:[A-Z][a-z]{1,20}){1,8}[0-9]{0,4}", re.ASCII
 )
+_LONG_WORD_CHARS = 16
+_RARE = re.compile(r"q[^u]|[jvxz][bcdfghjklmnpqrstvwxz]|[bcdfghjklmnpqrtvwxz][jqxz]|[bcdfghjklmnpqrstvwxz]{5}")
+"""Neighbours that words do not have."""
+
 _SPLIT = re.compile(r"[^A-Za-z0-9]+")
 _HEX = re.compile(r"(?:0x)?[0-9A-Fa-f]+")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _CHANGE = re.compile(r"(?<=[a-z])[A-Z0-9]|(?<=[A-Z])[0-9]|(?<=[0-9])[A-Za-z]|(?<=[A-Z][A-Z])[a-z]", re.ASCII)
 _CHANGES_PER_CHAR = 0.17
 """How often letters, capitals and digits take turns: .4 in keys in base 62, .5 in hexadecimal, .1 in names."""
+
+_WILD_CHANGES_PER_CHAR = 0.28
 
 _FILLER = ("xxxx", "****", "....", "____", "your", "example", "placeholder", "changeme", "change_me", "change-me")
 _FILLERS = (*_FILLER, "insert", "replace", "redacted", "dummy", "todo", "<", "${", "{{", "…", "\x01")
@@ -62,7 +68,19 @@ def looks_random(value: str, least: int) -> bool:
 
 
 def _is_odd(part: str) -> bool:
+    if len(part) >= _LONG_WORD_CHARS and part.islower() and part.isalpha():
+        return len(_RARE.findall(part)) * 7 >= len(part)
     return _WORD.fullmatch(part) is None and len(_CHANGE.findall(part)) >= max(2.0, len(part) * _CHANGES_PER_CHAR)
+
+
+def is_wild(value: str) -> bool:
+    """Whether letters, capitals and digits take turns as often as chance has it."""
+    return len(_CHANGE.findall(value)) >= len(value) * _WILD_CHANGES_PER_CHAR
+
+
+def has_changes(value: str) -> bool:
+    """Whether letters, capitals and digits take turns more than once."""
+    return len(_CHANGE.findall(value)) > 1
 
 
 def has_three_kinds(value: str) -> bool:

@@ -17,11 +17,25 @@ from vigilo.policy.mask.spans import Span, blanked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NAMES = "pass pwd secret token key auth credential creds cookie signature jwt contrase senha парол 密码 密碼"
+_NAMES = "pass pwd pswd pw= pw: pw_ _pw p/w secret token key auth credential creds cookie signature jwt contrase senha"
 HINTS: tuple[str, ...] = (
     *_NAMES.split(),
-    *("パスワード", "비밀번호"),
-    *("://", "sig=", 'sig"', " -u", '-u"', "-u'", "--user", "--proxy-user", " -p", "redis-cli", "q~"),
+    *("парол", "密码", "密碼", "パスワード", "비밀번호"),
+    *(
+        "://",
+        "sig=",
+        'sig"',
+        " -u",
+        '-u"',
+        "-u'",
+        "--user",
+        "--proxy-user",
+        " -p",
+        "redis-cli",
+        "q~",
+        "identified",
+        "-secure",
+    ),
 )
 """A text holds no secret if its lower-cased form has none of these and the text no ``LONG_RUN``."""
 
