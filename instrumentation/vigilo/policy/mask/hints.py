@@ -110,7 +110,11 @@ def plain_hints(text: str) -> int:
 
 def _of_numbers(digits: bytes, text: str, folded: str) -> int:
     found = 0
-    if b"0" * _PLAIN_PHONE_DIGITS in digits or "+" in text or any(hint in folded for hint in phones.HINTS):
+    if (
+        b"0" * _PLAIN_PHONE_DIGITS in digits
+        or "+" in text
+        or (phones.has_more_than_dates(text) and any(hint in folded for hint in phones.HINTS))
+    ):
         found |= NUMBERS
     if b"0" * _SOCIAL_SECURITY_DIGITS in digits:
         found |= SOCIAL_SECURITY

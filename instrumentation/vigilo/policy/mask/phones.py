@@ -25,7 +25,8 @@ _START = re.compile(
     rf"[+(0-9](?<![0-9A-Za-z_.$€£#+({_DASH}].)(?:(?<![0-9][ ,].)|(?![ ,][0-9][ ,][0-9][ ,])){_SIX_MORE}"
 )
 _START_AFTER_PHONE = re.compile(rf"[+(]{_SIX_MORE}")
-_AFTER = r"[ (\-]{0,2}(?i:office|fax|mobile|cell|home|work|desk|phone|tel)\b"
+_WORDS_AFTER = ("office", "fax", "mobile", "cell", "home", "work", "desk", "phone", "tel")
+_AFTER = rf"[ (\-]{{0,2}}(?i:{'|'.join(_WORDS_AFTER)})\b"
 # Not into a word, nor on through `-` or `.`; an extension may follow (`x12`), or what the number is for (`-Office`).
 _END = rf"(?:(?![0-9A-WYZa-wyz_]|[.{_DASH}][0-9A-Za-z])|(?={_AFTER}))"
 _NORTH_AMERICAN = re.compile(
@@ -40,6 +41,7 @@ _OTHER_COUNTRIES = re.compile(
     rf"|8 \([0-9]{{3}}\) [0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}"  # Russia
     rf"|[6-9][0-9]{{2}} [0-9]{{3}} [0-9]{{3}}){_END}"  # Spain
 )
+_NUMBER = re.compile(rf"[0-9](?:[ \t\u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{6,}}")
 _SHAPED = re.compile(rf"[+(]|0[0-9]|1(?={_GAP}{{0,2}}[(2-9]|[0-9]{{2}}-)|[2-9][0-9]{{2}}|8 \(|[0-9]{{5}} ")
 """How the numbers written as above begin, all of them."""
 _ANY = re.compile(rf"[+(]?\(?[0-9](?:[ \t\u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{6,14}}{_END}")
@@ -86,6 +88,11 @@ _DATE = re.compile(
 )
 
 
+def has_more_than_dates(text: str) -> bool:
+    """Whether any number of seven digits or more is something else than a date."""
+    return not all(_DATE.fullmatch(number[0]) for number in _NUMBER.finditer(text))
+
+
 def find_phones(text: str, context: str = "") -> Iterator[Span]:
     """Phone numbers in order.
 
@@ -119,7 +126,9 @@ class _Named:
     def within(self, first: int, last: int) -> bool:
         """Whether one ends at any of these places."""
         if self._ends is None:
-            self._ends = [digit.end() for digit in _LAST_DIGIT_BEFORE_WORD.finditer(self._text)]
+            lower = self._text.lower()
+            named = any(word in lower for word in _WORDS_AFTER)
+            self._ends = [digit.end() for digit in _LAST_DIGIT_BEFORE_WORD.finditer(self._text)] if named else []
         index = bisect_left(self._ends, first)
         return index < len(self._ends) and self._ends[index] <= last
 
@@ -133,13 +142,14 @@ def _phone_end(text: str, begin: int, named: _Named, context: str) -> int | None
         named: where in the text numbers end that have a word such as ``fax`` behind them.
         context: what stands before the text.
     """
-    if text[begin] != "+" and _DATE.match(text, begin):
+    if text[begin] == "+":
+        shaped = _shaped(text, begin)
+        return shaped.end() if shaped else None
+    if _DATE.match(text, begin):
         return None
     shaped = _shaped(text, begin) if _SHAPED.match(text, begin) else None
     if shaped is not None:
         value = shaped[0]
-        if value[0] == "+":
-            return shaped.end()
         if _DATE.search(value) or _SOCIAL_SECURITY.fullmatch(value):
             return None
         if "(" in value or "-" in value:
@@ -162,7 +172,7 @@ def _phone_end(text: str, begin: int, named: _Named, context: str) -> int | None
         return None
     if shaped is None:
         digits = _count_digits(value)
-        if value[0] == "+" or not 7 <= digits <= 12 or (plain and digits < 9):
+        if not 7 <= digits <= 12 or (plain and digits < 9):
             return None
         if _DATE.search(value) or _SOCIAL_SECURITY.fullmatch(value):
             return None
