@@ -41,7 +41,7 @@ _OTHER_COUNTRIES = re.compile(
     rf"|8 \([0-9]{{3}}\) [0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}"  # Russia
     rf"|[6-9][0-9]{{2}} [0-9]{{3}} [0-9]{{3}}){_END}"  # Spain
 )
-_NUMBER = re.compile(rf"[0-9](?:[ \t\u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{6,}}")
+_NUMBER = re.compile(rf"[0-9](?:[ \t\u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{6,8}}")
 _SHAPED = re.compile(rf"[+(]|0[0-9]|1(?={_GAP}{{0,2}}[(2-9]|[0-9]{{2}}-)|[2-9][0-9]{{2}}|8 \(|[0-9]{{5}} ")
 """How the numbers written as above begin, all of them."""
 _ANY = re.compile(rf"[+(]?\(?[0-9](?:[ \t\u00a0\u2009.()/{_DASH}]{{0,3}}[0-9]){{6,14}}{_END}")

@@ -22,7 +22,7 @@ _SHAPE = re.compile(
     rf"[0-8](?<![0-9A-Za-z_].)(?<![0-9A-Za-z][{_DASHES}.].)[0-9]{{2}}(?<!000)(?<!666)([{_DASHES} \u00a0.]?)"
     rf"[0-9]{{2}}(?<!00)\1[0-9]{{4}}(?<!0000)(?![0-9A-Za-z_]|[{_DASHES}.][0-9A-Za-z])"
 )
-_NAME = r"(?:ssn|ss ?#|social security|soc\.? ?sec|social (?:is|number|no\b|#)|seguro social)"
+_NAME = r"(?:ssn|ss ?#|social[ _-]?security|soc\.?[ _]?sec|social (?:is|number|no\b|#)|seguro social)"
 _NAME_BEFORE = re.compile(rf"(?i){_NAME}[^\n0-9]{{0,32}}$")
 _NAME_AFTER = re.compile(rf"(?i)[\s,(=:-]{{0,3}}(?:(?:is|was) )?(?:(?:my|the|his|her|their|your|a) )?{_NAME}")
 
