@@ -69,6 +69,13 @@ USAGE_AUDIO_INPUT_TOKENS: Final = "gen_ai.usage.audio.input_tokens"
 USAGE_IMAGE_INPUT_TOKENS: Final = "gen_ai.usage.image.input_tokens"
 USAGE_IMAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.image.output_tokens"
 USAGE_AUDIO_OUTPUT_TOKENS: Final = "gen_ai.usage.audio.output_tokens"
+USAGE_AUDIO_CACHE_READ_INPUT_TOKENS: Final = "vigilo.usage.audio.cache_read.input_tokens"  # int: cached and audio
+USAGE_IMAGE_CACHE_READ_INPUT_TOKENS: Final = "vigilo.usage.image.cache_read.input_tokens"  # int: cached and images
+USAGE_VIDEO_INPUT_TOKENS: Final = "vigilo.usage.video.input_tokens"  # int
+USAGE_INPUT_CHARACTERS: Final = "vigilo.usage.input_characters"  # int: characters to be said, where they are paid
+USAGE_OUTPUT_IMAGES: Final = "vigilo.usage.output_images"  # int: images made, where they are paid by the piece
+USAGE_WEB_SEARCHES: Final = "vigilo.usage.web_searches"  # int: calls of the provider's own search in the web
+USAGE_FILE_SEARCHES: Final = "vigilo.usage.file_searches"  # int: calls of the provider's own search in files
 USAGE_AUDIO_INPUT_SECONDS: Final = "vigilo.usage.audio.input_seconds"  # double, s: transcribed sound, where it is paid
 USAGE_ESTIMATED: Final = "vigilo.usage.estimated"  # boolean, when vigilo estimated the counts: the provider gave none
 COUNTED_INPUT_TOKENS: Final = "vigilo.counted.input_tokens"  # int: the answer of count_tokens; nobody used them
@@ -114,11 +121,13 @@ VIGILO_TAGS: Final = "vigilo.tags"  # string[]: `key=value`
 
 # Price. The name of the cost is the one that OpenLIT and Langfuse read.
 USAGE_COST: Final = "gen_ai.usage.cost"  # double, USD; absent when unpriced, never 0 for an unknown model
-COST_SOURCE: Final = "vigilo.cost.source"  # string: genai-prices, or provider where the answer told its price
-COST_SNAPSHOT: Final = "vigilo.cost.snapshot"  # string: version of the price table
+COST_SOURCE: Final = "vigilo.cost.source"
+"""string. genai-prices; user for `[prices]` of vigilo.toml, update for a kept file of prices, vigilo for its own facts;
+provider where the answer told its price."""
+COST_SNAPSHOT: Final = "vigilo.cost.snapshot"  # string: version and date of the price table, `0.2.3 (2026-11-09)`
 COST_TIER: Final = "vigilo.cost.tier"  # string: the tier that the price is for: batch, flex, ...; absent when not told
 COST_PARTS: Final = "vigilo.cost.parts"  # int: inferences that were priced one by one; absent for a single one
-COST_UNPRICED: Final = "vigilo.cost.unpriced"  # boolean, when the model has tokens but no known price
+COST_UNPRICED: Final = "vigilo.cost.unpriced"  # boolean, when something was used that has no known price
 
 # A live session
 LIVE_GO_AWAY: Final = "vigilo.live.go_away"  # boolean, when the server said that it is about to close the session
@@ -150,6 +159,7 @@ CLIENT_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk
 CLIENT_TIME_PER_OUTPUT_CHUNK: Final = "gen_ai.client.operation.time_per_output_chunk"  # histogram, s; streams
 TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - metric attribute: input, output
 VIGILO_COST: Final = "vigilo.cost"  # counter, USD
+UNPRICED_CALLS: Final = "vigilo.cost.unpriced_calls"  # counter, {call}
 
 # Written by other instrumentors, and read where their telemetry is masked and priced on its way to an exporter.
 # First the names that the conventions had before:

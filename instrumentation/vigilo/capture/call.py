@@ -6,7 +6,7 @@ Nothing here knows OpenTelemetry or a provider's SDK, so every stage of a call's
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 Part: TypeAlias = dict[str, Any]
 """One part of a message in the conventions' JSON: ``{"type": "text", "content": ...}``."""
@@ -17,11 +17,16 @@ Message: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call. ``None``: the provider did not say. Totals contain their parts.
+    """What is billed of one call. ``None``: the provider did not say. Totals contain their parts.
 
-    ``cache_read_tokens``, ``cache_write_tokens``, ``input_audio_tokens`` and ``input_image_tokens`` lie inside
-    ``input_tokens``; ``cache_write_1h_tokens`` lies inside ``cache_write_tokens``; ``output_reasoning_tokens``,
-    ``output_audio_tokens`` and ``output_image_tokens`` lie inside ``output_tokens``.
+    ``cache_read_tokens``, ``cache_write_tokens``, ``input_audio_tokens``, ``input_image_tokens`` and
+    ``input_video_tokens`` lie inside ``input_tokens``; ``cache_write_1h_tokens`` lies inside ``cache_write_tokens``;
+    ``cache_audio_read_tokens`` lies inside both ``cache_read_tokens`` and ``input_audio_tokens``, as
+    ``cache_image_read_tokens`` does with images; ``output_reasoning_tokens``, ``output_audio_tokens`` and
+    ``output_image_tokens`` lie inside ``output_tokens``.
+
+    Beside tokens: seconds of sound that were transcribed, characters that were said, images that were made, and calls
+    of the provider's own search tools.
     """
 
     input_tokens: int | None = None
@@ -34,6 +39,18 @@ class Usage:
     output_audio_tokens: int | None = None
     input_image_tokens: int | None = None
     output_image_tokens: int | None = None
+    cache_audio_read_tokens: int | None = None
+    cache_image_read_tokens: int | None = None
+    input_video_tokens: int | None = None
+    input_audio_seconds: float | None = None
+    input_characters: int | None = None
+    output_images: int | None = None
+    web_searches: int | None = None
+    file_searches: int | None = None
+
+
+NOTHING: Final = Usage()
+"""Nothing was counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +58,9 @@ class Request:
     """What the caller asked for; only what was really sent.
 
     ``parameters`` maps attribute names of the conventions to values. ``input`` and ``system`` are the conversation as
-    the conventions' message JSON, not masked yet; ``tools`` the tool definitions as sent.
+    the conventions' message JSON, not masked yet; ``tools`` the tool definitions as sent. ``billed`` is what the
+    request itself tells of its bill, where the answer tells nothing (characters to be said); ``billed_as`` the name of
+    the price where it depends on more than the model: ``dall-e-3/hd/1024x1792``.
     """
 
     operation: str
@@ -55,6 +74,8 @@ class Request:
     tools: tuple[Part, ...] = ()
     server_address: str | None = None
     server_port: int | None = None
+    billed: Usage = NOTHING
+    billed_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +92,7 @@ class Response:
     id: str | None = None
     model: str | None = None
     finish_reasons: tuple[str, ...] = ()
-    usage: Usage = Usage()
+    usage: Usage = NOTHING
     output: tuple[Message, ...] = ()
     service_tier: str | None = None
     usage_estimated: bool = False

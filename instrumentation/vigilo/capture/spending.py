@@ -54,6 +54,7 @@ class Spending:
 
 _all: weakref.WeakSet[Spending] = weakref.WeakSet()
 _by_provider: WeakKeyDictionary[Any, Spending] = WeakKeyDictionary()
+_unpriced_by_provider: WeakKeyDictionary[Any, Spending] = WeakKeyDictionary()
 
 
 class _GlobalProvider:
@@ -66,6 +67,11 @@ _GLOBAL = _GlobalProvider()
 def spending_of(meter_provider: Any) -> Spending:
     """The sums that go to a meter provider (None: the global one), the same for all who record to it."""
     return _by_provider.setdefault(meter_provider or _GLOBAL, Spending())
+
+
+def unpriced_calls_of(meter_provider: Any) -> Spending:
+    """How many calls had no known price, for the same readers: a number of calls in the place of their cost."""
+    return _unpriced_by_provider.setdefault(meter_provider or _GLOBAL, Spending())
 
 
 def _after_fork_in_child() -> None:

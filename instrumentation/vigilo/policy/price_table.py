@@ -1,216 +1,204 @@
-"""The price table of ``genai-prices``: loaded beside the app, looked up once per model, held as rate cards.
+"""The price table of ``genai-prices``: of the package, or a newer one that the user keeps.
 
-The package costs about 0.3 s of import and its ``calc_price`` about 0.1 ms a call, so the app's path does neither: a
-thread loads it, and a call is priced with a cached card. Importing it fetches nothing and starts no thread; its own
-updater is never used.
+What the table says of a model is read out of its data model; the package's own calculation takes 0.1 ms a call, and
+its updater, which would fetch the table every hour, is never used.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime, time, timedelta, timezone
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
 
-from vigilo.errors import report_internal
-from vigilo.policy.model_names import candidates, table_provider
-from vigilo.policy.rate_card import CACHED_AUDIO, REQUEST, TOKEN_FIELDS, RateCard, rate_card
+from vigilo.policy.rate_card import FROM_THE_FIRST, REQUEST, SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from decimal import Decimal
+    from collections.abc import Iterable, Iterator, Mapping
 
-FIRST_CALL_WAIT_S = 2.0
-FORK_WAIT_S = 5.0
-MAX_CARDS = 2048
-_FIELD_BY_PRICE_KEY = {
-    **{name.removesuffix("_tokens") + "_mtok": name for name in (*TOKEN_FIELDS, CACHED_AUDIO)},
-    "requests_kcount": REQUEST,
+    from vigilo.policy.rate_card import Steps
+
+SOURCE: Final = "genai-prices"
+_PRICE_KEYS: Final = {
+    "input_mtok": ("input_tokens", 1_000_000),
+    "output_mtok": ("output_tokens", 1_000_000),
+    "cache_read_mtok": ("cache_read_tokens", 1_000_000),
+    "cache_write_mtok": ("cache_write_tokens", 1_000_000),
+    "cache_write_1h_mtok": ("cache_write_1h_tokens", 1_000_000),
+    "input_audio_mtok": ("input_audio_tokens", 1_000_000),
+    "output_audio_mtok": ("output_audio_tokens", 1_000_000),
+    "cache_audio_read_mtok": ("cache_audio_read_tokens", 1_000_000),
+    "input_image_mtok": ("input_image_tokens", 1_000_000),
+    "output_image_mtok": ("output_image_tokens", 1_000_000),
+    "cache_image_read_mtok": ("cache_image_read_tokens", 1_000_000),
+    "input_video_mtok": ("input_video_tokens", 1_000_000),
+    "output_reasoning_mtok": ("output_reasoning_tokens", 1_000_000),
+    "input_mchars": ("input_characters", 1_000_000),
+    "audio_hours": (SECONDS, 3600),
+    "input_audio_hours": (SECONDS, 3600),  # the more exact of the two wins
+    "web_searches_kcount": ("web_searches", 1000),
+    "storage_searches_kcount": ("file_searches", 1000),
+    "requests_kcount": (REQUEST, 1000),
 }
-_PLAIN_TIERS = frozenset({"", "auto", "default", "on_demand", "standard", "standard_only"})
-"""Answers of providers that mean the list price."""
+"""The table's prices, the fields of ``Usage`` that they are for, and how many pieces each is for."""
+_RELEASED: Final = {"0.2.3": date(2026, 11, 9), "0.1.13": date(2026, 10, 14)}
+"""The newest change that versions of the package tell of, as they were when they came out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the table says of one model at an instant.
+
+    ``rates`` is the list price; ``tier_rates`` what differs from it in the tier that was asked for, None where the
+    table has no prices for the tier. They hold from ``valid_from`` until before ``valid_until`` (Unix seconds).
+    """
+
+    name: str
+    rates: Mapping[str, Steps]
+    tier_rates: Mapping[str, Steps] | None
+    context_window: int | None
+    valid_from: float
+    valid_until: float
 
 
 @dataclass(frozen=True, slots=True)
 class PriceTable:
-    """The loaded table. ``snapshot`` is the version of the package that it came with."""
+    """A loaded table. ``version`` is that of the package, or ``update``; ``day`` tells how old the prices are."""
 
     providers: list[Any]
-    snapshot: str
+    version: str
+    day: date
 
-    def card(self, provider: str, model: str, service_tier: str, at_unix_s: float) -> RateCard | None:
-        """The rates of a model at an instant; None when the model, or any price of its tokens, is not known."""
+    @property
+    def snapshot(self) -> str:
+        """Version and date: ``0.2.3 (2026-11-09)``."""
+        return f"{self.version} ({self.day.isoformat()})"
+
+    def has_provider(self, provider: str) -> bool:
+        """Whether a provider, in the table's word, is in it."""
+        return any(one.id == provider for one in self.providers)
+
+    def listing(self, provider: str, model: str, tier: str, at_unix_s: float) -> Listing | None:
+        """What the table says of a model; ``provider`` is the table's word. None when it does not have the model."""
         from genai_prices.data_snapshot import find_provider_by_id
 
-        seller = find_provider_by_id(self.providers, table_provider(provider))
-        if seller is None:
+        seller = find_provider_by_id(self.providers, provider)
+        found = None if seller is None else seller.find_model(model, all_providers=self.providers)
+        if seller is None or found is None:
             return None
-        for name in candidates(model):
-            found = seller.find_model(name, all_providers=self.providers)
-            if found is not None:
-                own = any(found is one for one in seller.models)
-                return _card(found, _context(service_tier) if own else {}, at_unix_s)
-        return None
+        at = datetime.fromtimestamp(at_unix_s, timezone.utc)
+        own = any(found is one for one in seller.models)  # tiers of another provider's models are that provider's
+        changes = sorted(_changes(found, at))
+        return Listing(
+            found.id,
+            rates_of(vars(found.get_prices(at))),
+            _tier_rates(found, _context(tier), at) if own else None,
+            found.context_window,
+            max((change for change in changes if change <= at_unix_s), default=float("-inf")),
+            min((change for change in changes if change > at_unix_s), default=float("inf")),
+        )
 
 
-class _Loader:
-    """Loads the table once, in a thread of its own."""
+def packaged_table() -> PriceTable:
+    """The table of the installed package. Its import takes 0.3 s."""
+    from genai_prices import __version__, data
 
-    def __init__(self) -> None:
-        self.table: PriceTable | None = None
-        self.failed = False
-        self._waited = False
-        self._lock = threading.Lock()
-        self._done = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        if self._thread is not None or self._done.is_set():
-            return
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._load, name="vigilo-price-table", daemon=True)
-                self._thread.start()
-
-    def wait(self, timeout_s: float | None) -> PriceTable | None:
-        """The table, or None when it cannot be had in time."""
-        if self.table is None and not self.failed:
-            self.start()
-            self._done.wait(timeout_s)
-        return self.table
-
-    def wait_once(self, timeout_s: float) -> PriceTable | None:
-        """Like ``wait``, but a process waits at most once in vain: later calls take what is there."""
-        if self.table is None and not self._waited:
-            self._waited = self.wait(timeout_s) is None
-        return self.table
-
-    def join(self, timeout_s: float) -> None:
-        if self._thread is not None and not self._done.is_set() and self._thread is not threading.current_thread():
-            self._thread.join(timeout_s)
-
-    def _load(self) -> None:
-        try:
-            from genai_prices import __version__
-            from genai_prices.data import providers
-
-            self.table = PriceTable(providers, __version__)
-        except Exception as error:  # noqa: BLE001 - calls stay unpriced, the app goes on
-            self.failed = True
-            report_internal("loading the price table", error)
-        finally:
-            self._done.set()
+    day = _RELEASED.get(__version__)
+    if day is None:
+        installed = datetime.fromtimestamp(os.stat(data.__file__).st_mtime, timezone.utc).date()
+        day = newest_change(data.providers, installed)
+    return PriceTable(data.providers, __version__, day)
 
 
-class _Cards:
-    """The cards in use, by provider, model and service tier. Unknown models are remembered too, in the same bound."""
+def table_of(providers: Any, day: date) -> PriceTable:
+    """A table of the JSON that genai-prices publishes: a list of providers.
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str | None], RateCard | None] = {}
-        self._lock = threading.Lock()
+    Raises:
+        ValueError: it is none.
+    """
+    from genai_prices import types
 
-    def get(self, table: PriceTable, key: tuple[str, str, str | None], at_unix_s: float) -> RateCard | None:
-        try:
-            card = self._known[key]
-        except KeyError:
-            pass
-        else:
-            if card is None or card.valid_from_unix_s <= at_unix_s < card.valid_until_unix_s:
-                return card
-        card = table.card(key[0], key[1], key[2] or "", at_unix_s)
-        with self._lock:
-            # Names of models may come from the app's users, so the oldest give way.
-            while len(self._known) >= MAX_CARDS and key not in self._known:
-                del self._known[next(iter(self._known))]
-            self._known[key] = card
-        return card
+    # The only way there is to read the published JSON without fetching it.
+    return PriceTable(types._providers_from_raw(providers), "update", day)
 
 
-_loader = _Loader()
-_cards = _Cards()
+def newest_change(providers: Iterable[Any], not_after: date) -> date:
+    """The last day on which a price changed: a table is at least as new as what it tells of.
 
-
-def warm_up() -> None:
-    """Begins to load the price table in a thread, unless that was done. Returns at once."""
-    _loader.start()
-
-
-def table_if_ready() -> PriceTable | None:
-    """The table, for the app's path: waits for its loading once a process, at most ``FIRST_CALL_WAIT_S``."""
-    return _loader.table or _loader.wait_once(FIRST_CALL_WAIT_S)
-
-
-def table() -> PriceTable | None:
-    """The table, loaded if need be; None when it cannot be loaded."""
-    return _loader.wait(None)
-
-
-def card_for(
-    table: PriceTable, provider: str, model: str, service_tier: str | None, at_unix_s: float
-) -> RateCard | None:
-    """The cached rates of a model at an instant; None when it has no known price."""
-    return _cards.get(table, (provider, model, service_tier), at_unix_s)
-
-
-def _before_fork() -> None:
-    # A child keeps the import locks of threads that it does not have: it would wait for ever for a module, the app's
-    # own pydantic included, whose import was under way in ours. So an import is finished before a fork.
-    _loader.join(FORK_WAIT_S)
-
-
-def _after_fork_in_child() -> None:
-    global _loader, _cards
-    _cards = _Cards()
-    if _loader.table is None:
-        _loader = _Loader()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
-
-
-def _context(service_tier: str) -> dict[str, str]:
-    """What the table's price variants ask for. It knows batches as a way of processing, not as a service tier."""
-    tier = service_tier.lower()
-    if tier in _PLAIN_TIERS:
-        return {}
-    if tier == "batch":
-        return {"processing": "batch"}
-    return {"service_tier": tier, "speed": tier}
-
-
-def _card(model: Any, context: dict[str, str], at_unix_s: float) -> RateCard | None:
-    at = datetime.fromtimestamp(at_unix_s, timezone.utc)
-    prices = {
-        _FIELD_BY_PRICE_KEY[key]: price
-        for key, price in vars(model.get_prices(at, context)).items()
-        if price is not None and key in _FIELD_BY_PRICE_KEY
+    Tables also tell of changes to come, which say nothing of their age: none counts that lies after ``not_after``.
+    """
+    days = {
+        dated.constraint.start_date
+        for provider in providers
+        for model in provider.models
+        for dated in _dated(model)
+        if hasattr(dated.constraint, "start_date")
     }
-    if not any(name in prices for name in TOKEN_FIELDS):
-        return None  # sold by the hour, the page or the character
-    thresholds = {-1} | {tier.start for price in prices.values() for tier in getattr(price, "tiers", ())}
-    changes = sorted(_changes(model, at))
-    return rate_card(
-        {above: {name: _rate(price, above) for name, price in prices.items()} for above in thresholds},
-        max((change for change in changes if change <= at_unix_s), default=float("-inf")),
-        min((change for change in changes if change > at_unix_s), default=float("inf")),
-    )
+    return max((day for day in days if day <= not_after), default=date(2025, 1, 1))
 
 
-def _rate(price: Any, above: int) -> Decimal:
-    """The rate of a price, plain or in tiers, for an input of just more than ``above`` tokens."""
-    rate: Decimal = getattr(price, "base", price)
-    for tier in getattr(price, "tiers", ()):
-        if tier.start <= above:
-            rate = tier.price
-    return rate
+def rates_of(prices: Mapping[str, Any]) -> dict[str, Steps]:
+    """Prices of the table as rates for one piece, those that a call can have."""
+    rates: dict[str, Steps] = {}
+    for key, (field, per) in _PRICE_KEYS.items():
+        price = prices.get(key)
+        if price is not None:
+            steps = [(FROM_THE_FIRST, getattr(price, "base", price))]
+            steps += [(tier.start, tier.price) for tier in getattr(price, "tiers", ())]
+            rates[field] = tuple((above, Fraction(rate) / per) for above, rate in steps)
+    return rates
+
+
+def _context(tier: str) -> dict[str, str]:
+    """What the table's price variants ask for. It knows batches as a way of processing, not as a service tier."""
+    return {"processing": "batch"} if tier == "batch" else {"service_tier": tier, "speed": tier}
+
+
+def _tier_rates(model: Any, context: Mapping[str, str], at: datetime) -> dict[str, Steps] | None:
+    meant = [
+        variant
+        for variant in model.price_variants or ()
+        if all(context.get(key) == value for key, value in variant.when.items())
+    ]
+    active = [variant for variant in meant if variant.constraint is None or variant.constraint.active(at)]
+    return _first_of_each(active or _before_its_time(model, meant, at)) if meant else None
+
+
+def _before_its_time(model: Any, variants: list[Any], at: datetime) -> list[Any]:
+    """Prices of a tier that the table has for a later time only, where the list price was the same then.
+
+    Providers had batches and tiers long before the table took up their prices; its first date is when it did.
+    """
+    starts = [variant.constraint.start_date for variant in variants if hasattr(variant.constraint, "start_date")]
+    if not starts:
+        return []
+    first = min(starts)
+    began = datetime.combine(first, time(), timezone.utc)
+    if at >= began or vars(model.get_prices(at)) != vars(model.get_prices(began)):
+        return []
+    return [variant for variant in variants if getattr(variant.constraint, "start_date", None) == first]
+
+
+def _first_of_each(variants: Iterable[Any]) -> dict[str, Steps] | None:
+    prices: dict[str, Any] = {}
+    found = False
+    for variant in variants:
+        found = True
+        for key, price in vars(variant.prices).items():
+            if price is not None:
+                prices.setdefault(key, price)
+    return rates_of(prices) if found else None
+
+
+def _dated(model: Any) -> Iterator[Any]:
+    yield from model.prices if isinstance(model.prices, list) else ()
+    yield from model.price_variants or ()
 
 
 def _changes(model: Any, at: datetime) -> Iterator[float]:
     """Instants (Unix seconds) around ``at`` at which the prices of a model may change."""
-    conditional = model.prices if isinstance(model.prices, list) else []
-    for dated in (*conditional, *(model.price_variants or ())):
+    for dated in _dated(model):
         constraint = dated.constraint
         if hasattr(constraint, "start_date"):
             yield datetime.combine(constraint.start_date, time(), timezone.utc).timestamp()

@@ -309,7 +309,7 @@ def test_what_ran_beside_the_answer_is_priced_with_it(instrumented, server):
     assert told["gen_ai.usage.input_tokens"] == 12_000
     assert told["anthropic.usage.compaction.input_tokens"] == 10_000
     assert told["anthropic.usage.server_tool_use.web_search_requests"] == 2
-    assert told["gen_ai.usage.cost"] == pytest.approx((11_000 * 1 + 1000 * 5) / 1e6)
+    assert told["gen_ai.usage.cost"] == pytest.approx((11_000 * 1 + 1000 * 5) / 1e6 + 2 * 0.01)
     assert told["gen_ai.conversation.compacted"] is True
     assert told["gen_ai.response.finish_reasons"] == ("pause_turn",)
     assert "ada@example.com" not in told["gen_ai.output.messages"]

@@ -29,6 +29,7 @@ USAGE_FIELDS = (
 
 _SEPARATE = ("compaction", "advisor_message")
 """Inferences beside the answer whose tokens the totals leave out. An advisor is a model of its own."""
+_NO_PLACE = ("", "global", "not_available")
 _TOLD_COUNTS = (
     ("cache_creation", "ephemeral_5m_input_tokens", semconv.ANTHROPIC_CACHE_WRITE_5M_TOKENS),
     ("cache_creation", "ephemeral_1h_input_tokens", semconv.ANTHROPIC_CACHE_WRITE_1H_TOKENS),
@@ -71,6 +72,7 @@ def _one(source: Any) -> Usage:
         cache_write_tokens=written,
         cache_write_1h_tokens=count(read(source, "cache_creation"), "ephemeral_1h_input_tokens"),
         output_reasoning_tokens=count(read(source, "output_tokens_details"), "thinking_tokens"),
+        web_searches=count(read(source, "server_tool_use"), "web_search_requests") or None,
     )
 
 
@@ -92,9 +94,15 @@ def sum_usage(several: list[Usage]) -> Usage:
 
 
 def price_tier(source: Any) -> str | None:
-    """What the tokens are billed as: ``batch``, ``priority``, ``standard``, or ``fast`` for the fast mode."""
+    """What the tokens are billed as: ``batch``, ``priority``, ``standard``, or ``fast`` for the fast mode.
+
+    Where the model ran stands behind it if that was asked for and costs more: ``standard@us``.
+    """
     tier = read(source, "service_tier")
-    return "fast" if read(source, "speed") == "fast" and tier != "batch" else tier
+    if read(source, "speed") == "fast" and tier != "batch":
+        tier = "fast"
+    place = read(source, "inference_geo")
+    return tier if not isinstance(place, str) or place in _NO_PLACE else f"{tier or 'standard'}@{place}"
 
 
 def told_usage(source: Any) -> dict[str, Any]:

@@ -111,6 +111,7 @@ def usage(source: Any) -> Usage:
     if thoughts is None:
         thoughts = count(source, "total_reasoning_tokens")
     asked_by, said_by = read(source, "input_tokens_by_modality"), read(source, "output_tokens_by_modality")
+    cached_by = read(source, "cached_tokens_by_modality")
     return Usage(
         input_tokens=None if asked is None else asked + (tools or 0),
         output_tokens=None if said is None and thoughts is None else (said or 0) + (thoughts or 0),
@@ -120,7 +121,14 @@ def usage(source: Any) -> Usage:
         input_image_tokens=modality_tokens(asked_by, "image", "tokens"),
         output_audio_tokens=modality_tokens(said_by, "audio", "tokens"),
         output_image_tokens=modality_tokens(said_by, "image", "tokens"),
+        cache_audio_read_tokens=_cached(cached_by, "audio"),
+        cache_image_read_tokens=_cached(cached_by, "image"),
+        input_video_tokens=modality_tokens(asked_by, "video", "tokens"),
     )
+
+
+def _cached(details: Any, modality: str) -> int | None:
+    return (modality_tokens(details, modality, "tokens") or 0) if details else None
 
 
 def response(body: Any, content: bool) -> Response:

@@ -159,7 +159,14 @@ def usage(source: Any) -> Usage:
         input_image_tokens=_modality(asked_by, "IMAGE"),
         output_audio_tokens=_modality(said_by, "AUDIO"),
         output_image_tokens=_modality(said_by, "IMAGE"),
+        cache_audio_read_tokens=_cached(read(source, "cache_tokens_details"), "AUDIO"),
+        cache_image_read_tokens=_cached(read(source, "cache_tokens_details"), "IMAGE"),
+        input_video_tokens=_modality(asked_by, "VIDEO"),
     )
+
+
+def _cached(details: Sequence[Any] | None, modality: str) -> int | None:
+    return (_modality(details, modality) or 0) if details else None
 
 
 def _modality(details: Sequence[Any] | None, modality: str) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from vigilo import semconv
-from vigilo.capture.call import Message, Request, Response
+from vigilo.capture.call import Message, Request, Response, Usage
 from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, text_part
 
 
@@ -56,7 +56,10 @@ def image_response(body: Any, content: bool) -> Response:
         return Response()
     made = body.get("predictions") or []
     filtered = not made or any("raiFilteredReason" in one for one in made if isinstance(one, dict))
-    return Response(finish_reasons=("content_filter",) if filtered else ("stop",))
+    images = sum(1 for one in made if isinstance(one, dict) and "raiFilteredReason" not in one)
+    return Response(
+        finish_reasons=("content_filter",) if filtered else ("stop",), usage=Usage(output_images=images or None)
+    )
 
 
 def operation_response(body: Any, content: bool) -> Response:

@@ -44,7 +44,15 @@ def usage(source: Json | None) -> Usage:
         output_reasoning_tokens=thoughts,
         output_audio_tokens=modality_tokens(details, "AUDIO"),
         output_image_tokens=modality_tokens(details, "IMAGE"),
+        cache_audio_read_tokens=_cached(source.get("cacheTokensDetails"), "AUDIO"),
+        cache_image_read_tokens=_cached(source.get("cacheTokensDetails"), "IMAGE"),
+        input_video_tokens=modality_tokens(asked_details, "VIDEO"),
     )
+
+
+def _cached(details: Any, modality: str) -> int | None:
+    """The cached tokens of a modality; none of it, where the details tell of others only."""
+    return (modality_tokens(details, modality) or 0) if details else None
 
 
 def modality_tokens(details: Any, modality: str, name: str = "tokenCount") -> int | None:

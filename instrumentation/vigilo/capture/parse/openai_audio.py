@@ -7,10 +7,11 @@ streaming events (2026-11). The sound itself is left out.
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from vigilo import semconv
-from vigilo.capture.call import Request, Response, Usage
+from vigilo.capture.call import NOTHING, Request, Response, Usage
 from vigilo.capture.parse.endpoint import Endpoint, Json, Origin, answer, count, read, sent, text_part
 from vigilo.capture.parse.openai_request import asked, said
 
@@ -41,16 +42,18 @@ def speech_request(origin: Origin, body: Json, content: bool) -> Request:
         {semconv.OUTPUT_TYPE: "speech"},
         input=said(body.get("input")) if content else (),
         system=(text_part(instructions),) if content and instructions else (),
+        billed=Usage(input_characters=len(text)) if isinstance(text := body.get("input"), str) else NOTHING,
     )
 
 
 def usage(source: Any) -> Usage:
-    """Token counts of a ``usage`` object; one that counts seconds has none."""
+    """Counts of a ``usage`` object: tokens, or seconds for models that are paid by the length of the sound."""
     given = read(source, "input_token_details")
     return Usage(
         input_tokens=count(source, "input_tokens"),
         output_tokens=count(source, "output_tokens"),
         input_audio_tokens=count(given, "audio_tokens"),
+        input_audio_seconds=None if (seconds := read(source, "seconds")) is None else float(seconds),
     )
 
 
@@ -58,11 +61,13 @@ def transcript(body: Any, content: bool) -> Response:
     """A transcript or translation: as an object, or as bare text where text or subtitles were asked for."""
     if isinstance(body, (str, bytes)):
         return Response(output=_heard(_text(body)) if content else ())
-    used = read(body, "usage")
+    used, length = usage(read(body, "usage")), read(body, "duration")
+    if used == NOTHING and length is not None:
+        used = Usage(input_audio_seconds=float(math.floor(float(length) + 0.5)))  # billed to the nearest second
     return Response(
-        usage=usage(used),
+        usage=used,
         output=_heard(_lines(body)) if content else (),
-        attributes=_seconds(read(used, "seconds") or read(body, "duration")),
+        attributes={} if used.input_audio_seconds is not None else _seconds(length),
     )
 
 
@@ -112,7 +117,6 @@ class TranscriptFold:
         return Response(
             usage=usage(used),
             output=_heard(_lines({"text": text, "segments": self._spoken})) if self._content else (),
-            attributes=_seconds(read(used, "seconds")),
         )
 
 

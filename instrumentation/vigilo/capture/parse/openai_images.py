@@ -18,7 +18,24 @@ from vigilo.capture.parse.openai_request import asked, said, several
 def request(operation: str, origin: Origin, body: Json, content: bool) -> Request:
     """The request of ``POST /images/...``; the images that are edited are no part of the JSON body."""
     parameters = {semconv.OUTPUT_TYPE: "image", **several(body)}
-    return asked(operation, origin, body, parameters, input=said(body.get("prompt")) if content else ())
+    return asked(
+        operation,
+        origin,
+        body,
+        parameters,
+        input=said(body.get("prompt")) if content else (),
+        billed_as=_price_name(body),
+    )
+
+
+def _price_name(body: Json) -> str | None:
+    """``dall-e-3/hd/1024x1792``: the DALL-E models are paid by the image, and by its quality and size."""
+    model = body.get("model")
+    if not isinstance(model, str) or not model.startswith("dall-e-"):
+        return None
+    quality, size = body.get("quality"), body.get("size")
+    quality = "standard" if quality in (None, "auto") else quality
+    return f"{model}/{quality}/{'1024x1024' if size in (None, 'auto') else size}"
 
 
 def usage(source: Any) -> Usage:
@@ -40,10 +57,11 @@ def usage(source: Any) -> Usage:
 
 def response(body: Any, content: bool) -> Response:
     """A whole list of images: what the prompt was made into, where the model tells."""
-    images = read(body, "data") or () if content else ()
-    prompts = [revised for image in images if (revised := read(image, "revised_prompt"))]
+    images = read(body, "data") or ()
+    prompts = [revised for image in images if (revised := read(image, "revised_prompt"))] if content else []
+    used = read(body, "usage")
     return Response(
-        usage=usage(read(body, "usage")),
+        usage=Usage(output_images=len(images)) if used is None and images else usage(used),
         output=tuple(answer("assistant", [text_part(revised)], "stop") for revised in prompts),
     )
 

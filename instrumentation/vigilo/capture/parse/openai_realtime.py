@@ -204,6 +204,7 @@ def usage(source: Any) -> Usage:
     if source is None:
         return Usage()
     given, made = read(source, "input_token_details"), read(source, "output_token_details")
+    cached = read(given, "cached_tokens_details")
     return Usage(
         input_tokens=count(source, "input_tokens"),
         output_tokens=count(source, "output_tokens"),
@@ -211,6 +212,8 @@ def usage(source: Any) -> Usage:
         input_audio_tokens=count(given, "audio_tokens"),
         input_image_tokens=count(given, "image_tokens"),
         output_audio_tokens=count(made, "audio_tokens"),
+        cache_audio_read_tokens=count(cached, "audio_tokens"),
+        cache_image_read_tokens=count(cached, "image_tokens"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vigilo import semconv
-from vigilo.capture.call import Message, Part, Request
+from vigilo.capture.call import NOTHING, Message, Part, Request, Usage
 from vigilo.capture.parse.endpoint import text_part
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def asked(
     system: tuple[Part, ...] = (),
     tools: tuple[Part, ...] = (),
     conversation_id: str | None = None,
+    billed: Usage = NOTHING,
+    billed_as: str | None = None,
 ) -> Request:
     """A request to ``origin``: model and stream as the body tells them, the rest as given."""
     return Request(
@@ -38,6 +40,8 @@ def asked(
         tools=tools,
         server_address=origin.server_address,
         server_port=origin.server_port,
+        billed=billed,
+        billed_as=billed_as,
     )
 
 

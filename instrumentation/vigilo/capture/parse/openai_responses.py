@@ -152,12 +152,24 @@ def response(body: Any, content: bool) -> Response:
         id=read(body, "id"),
         model=read(body, "model"),
         finish_reasons=(reason,) if reason else (),
-        usage=usage(read(body, "usage")),
+        usage=_with_searches(usage(read(body, "usage")), items),
         output=(answer("assistant", _output_parts(items), reason),) if content and items else (),
         service_tier=tier,
         error=_failure(body),
         attributes={semconv.OPENAI_RESPONSE_SERVICE_TIER: tier} if tier else {},
     )
+
+
+def _with_searches(used: Usage, items: Any) -> Usage:
+    """Calls of OpenAI's own search are paid by the piece; opening a page that was found is not."""
+    web = files = 0
+    for item in items:
+        kind = read(item, "type")
+        if kind == "web_search_call":
+            web += read(read(item, "action"), "type") in (None, "search")
+        elif kind == "file_search_call":
+            files += 1
+    return replace(used, web_searches=web or None, file_searches=files or None) if web or files else used
 
 
 def _failure(body: Any) -> tuple[str, str] | None:

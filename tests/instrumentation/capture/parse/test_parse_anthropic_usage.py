@@ -54,7 +54,7 @@ def test_what_usage_tells_beside_tokens():
         "anthropic.usage.inference_geo": "us",
         "anthropic.usage.speed": "standard",
     }
-    assert price_tier(used) == "priority"
+    assert price_tier(used) == "priority@us"
 
 
 def test_the_fast_mode_has_a_price_of_its_own():

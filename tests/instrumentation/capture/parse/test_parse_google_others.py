@@ -86,16 +86,16 @@ def test_a_picture_is_made_or_changed():
 
 
 @pytest.mark.parametrize(
-    ("body", "reasons"),
+    ("body", "reasons", "made"),
     [
-        ({"predictions": [{"bytesBase64Encoded": "AAAA"}]}, ("stop",)),
-        ({"predictions": [{"raiFilteredReason": "no"}]}, ("content_filter",)),
-        ({}, ("content_filter",)),
+        ({"predictions": [{"bytesBase64Encoded": "AAAA"}] * 2}, ("stop",), 2),
+        ({"predictions": [{"raiFilteredReason": "no"}]}, ("content_filter",), None),
+        ({}, ("content_filter",), None),
     ],
 )
-def test_a_picture_that_was_not_made_says_so(body, reasons):
+def test_a_picture_that_was_not_made_says_so_and_costs_nothing(body, reasons, made):
     response = IMAGES.response(body, True)
-    assert (response.finish_reasons, response.output, response.usage) == (reasons, (), Usage())
+    assert (response.finish_reasons, response.output, response.usage) == (reasons, (), Usage(output_images=made))
 
 
 def test_a_film_is_only_begun():

@@ -175,8 +175,8 @@ def test_a_transcription_request():
     ("body", "output", "usage", "seconds"),
     [
         ({"text": "Hi", "usage": TOKENS}, "Hi", HEARD_TOKENS, None),
-        ({"text": "Hi", "usage": {"type": "duration", "seconds": 9}}, "Hi", Usage(), 9.0),
-        ({"text": "Hi", "duration": "8.47", "language": "english", "segments": [{"text": "Hi"}]}, "Hi", Usage(), 8.47),
+        ({"text": "Hi", "usage": {"type": "duration", "seconds": 9}}, "Hi", Usage(input_audio_seconds=9.0), None),
+        ({"text": "Hi", "duration": "8.47", "segments": [{"text": "Hi"}]}, "Hi", Usage(input_audio_seconds=8.0), None),
         ("Hi\n", "Hi\n", Usage(), None),
         (b"WEBVTT\n", "WEBVTT\n", Usage(), None),
         (
@@ -215,7 +215,7 @@ def test_a_stream_of_a_transcript_with_speakers():
     done = {"type": "transcript.text.done", "text": "Hi", "usage": {"type": "duration", "seconds": 2}}
     response = folded("/audio/transcriptions", [spoken, done])
     assert response.output == heard("A: Hi")
-    assert response.attributes == {"vigilo.usage.audio.input_seconds": 2.0}
+    assert response.usage == Usage(input_audio_seconds=2.0)
 
 
 def test_speech():
