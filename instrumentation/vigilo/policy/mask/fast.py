@@ -53,6 +53,6 @@ def fast_hints(text: str) -> int:
     if not found:
         return 0
     bits: int = sum([_BITS[index] for index in found])
-    if bits & _SHORT_NUMBER and bits & _PHONE_WORD:
+    if bits & _SHORT_NUMBER and bits & _PHONE_WORD and phones.has_more_than_dates(text):
         bits |= hints.NUMBERS
     return bits & hints.ALL
