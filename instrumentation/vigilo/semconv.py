@@ -128,6 +128,9 @@ COST_SNAPSHOT: Final = "vigilo.cost.snapshot"  # string: version and date of the
 COST_TIER: Final = "vigilo.cost.tier"  # string: the tier that the price is for: batch, flex, ...; absent when not told
 COST_PARTS: Final = "vigilo.cost.parts"  # int: inferences that were priced one by one; absent for a single one
 COST_UNPRICED: Final = "vigilo.cost.unpriced"  # boolean, when something was used that has no known price
+CALL_AROUND: Final = "vigilo.call.around"
+"""boolean, on another instrumentor's span of a call when the same call has a span of its own inside of it: neither
+priced nor counted."""
 
 # A live session
 LIVE_GO_AWAY: Final = "vigilo.live.go_away"  # boolean, when the server said that it is about to close the session

@@ -122,8 +122,8 @@ ANY LEFT JOIN
     WHERE SpanAttributes['gen_ai.operation.name'] != ''
 ) AS s ON c.TraceId = s.TraceId AND c.SpanId = s.SpanId
 -- This join sorts on disk what does not fit into memory.
-SETTINGS join_algorithm = 'full_sorting_merge', max_bytes_before_external_sort = 300000000,
-    max_partitions_per_insert_block = 0, max_insert_threads = 1, async_insert = 0;
+SETTINGS join_algorithm = 'full_sorting_merge', max_bytes_before_external_sort = 200000000,
+    max_threads = 1, max_partitions_per_insert_block = 0, max_insert_threads = 1, async_insert = 0;
 
 EXCHANGE TABLES llm_calls_next AND llm_calls;
 DROP TABLE llm_calls_next;
@@ -276,7 +276,8 @@ SELECT
     if(Priced, SpanAttributes['vigilo.cost.snapshot'], '') AS CostSnapshot,
     toUInt32OrZero(SpanAttributes['vigilo.cost.parts']) AS CostParts
 FROM otel_traces
-WHERE Operation != '';
+WHERE Operation != ''
+    AND SpanAttributes['vigilo.call.around'] = ''; -- the call has a span of its own inside of this one
 
 CREATE MATERIALIZED VIEW llm_hourly_mv TO llm_hourly AS
 SELECT

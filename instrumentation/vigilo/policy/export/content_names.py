@@ -24,6 +24,10 @@ _WHOLE = frozenset(
         # OpenInference
         "input.value",
         "output.value",
+        "input.documents",
+        "output.documents",
+        "input.images",
+        "output.images",
         "llm.prompt_template.template",
         "llm.prompt_template.variables",
         "llm.function_call",
@@ -36,6 +40,8 @@ _WHOLE = frozenset(
         "mlflow.spanInputs",
         "mlflow.spanOutputs",
         "mlflow.chat.messages",
+        "mlflow.traceInputs",
+        "mlflow.traceOutputs",
         # Logfire and Pydantic AI
         "request_data",
         "response_data",
@@ -49,6 +55,7 @@ _WHOLE = frozenset(
         "langfuse.observation.output",
         "langfuse.trace.input",
         "langfuse.trace.output",
+        "langfuse.experiment.item.expected_output",
         # Haystack
         "haystack.component.input",
         "haystack.component.output",

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PROVIDER = (semconv.PROVIDER_NAME, semconv.SYSTEM, "llm.provider", "llm.system")
-_MODEL = (semconv.RESPONSE_MODEL, semconv.REQUEST_MODEL, "llm.model_name", "embedding.model_name")
+_MODEL = (
+    semconv.RESPONSE_MODEL,
+    semconv.REQUEST_MODEL,
+    "llm.response.model_name",
+    "llm.model_name",
+    "llm.request.model_name",
+    "embedding.model_name",
+)
 _SERVICE_TIER = (
     semconv.OPENAI_RESPONSE_SERVICE_TIER,
     semconv.OLDER_RESPONSE_SERVICE_TIER,
@@ -123,13 +130,17 @@ def call_ended(span: Any) -> None:
 def cost_of(span: Any, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that tell the price of a call that another instrumentor recorded; nothing for other spans.
 
+    Of one that lies around the call's own span they tell just that, so that nobody counts the call twice.
+
     Args:
         span: the span, ended.
         attributes: its attributes, unmasked.
     """
     try:
-        if not _is_call(attributes) or (span._context is not None and span._context.span_id in _around):
+        if not _is_call(attributes):
             return {}
+        if span._context is not None and span._context.span_id in _around:
+            return {semconv.CALL_AROUND: True}
         if any(name in attributes for name in _COST):
             return {}
         scope = span._instrumentation_scope

@@ -70,6 +70,9 @@ PERSONS = frozenset(
         "user.full_name",
         "enduser.id",
         "langfuse.user.id",
+        "mlflow.auth.userId",
+        "mlflow.auth.username",
+        "mlflow.trace.user",
         "traceloop.association.properties.user_id",
     }
 )
@@ -79,6 +82,7 @@ _ID = frozenset(
         semconv.CONVERSATION_ID,
         "session.previous_id",
         "langfuse.session.id",
+        "mlflow.trace.session",
         "traceloop.association.properties.session_id",
     }
 )

@@ -117,6 +117,8 @@ def test_of_calls_within_each_other_only_the_innermost_is_priced(provider, writt
     alone.end()
     priced = [span["name"] for span in written.spans if "gen_ai.usage.cost" in span["attributes"]]
     assert priced == ["chat", "another"]
+    around = [span["name"] for span in written.spans if span["attributes"].get("vigilo.call.around")]
+    assert around == ["llm", "chain"]
     assert not any("vigilo.cost.unpriced" in span["attributes"] for span in written.spans)
 
 
