@@ -101,6 +101,7 @@ WRONG = [
     (pattern("x", "A_1"), "has the name 'A_1'"),
     (pattern("x", "REDACTED"), "has the name 'REDACTED'"),
     (pattern("("), r"`OWN`: the pattern '\(' is not a regular expression: missing \)"),
+    (pattern("[[a]b]"), "is not a regular expression: Possible nested set"),
     (pattern("[0-9]*"), r"`OWN`: the pattern '\[0-9\]\*' matches the empty text"),
     (pattern(r"(.)\1"), "refers back to a group"),
     (pattern("x" * 10_000), "is too large"),
@@ -153,6 +154,14 @@ def test_a_pattern_that_can_be_slow_is_refused(text):
 @pytest.mark.parametrize("text", QUICK)
 def test_a_pattern_that_cannot_be_slow_is_taken(text):
     assert why_refused(text) is None
+
+
+BUSY = [r"(?:\b" + r"|\B|\b" * 400 + ")y", "a?" * 1500 + "y", "(" * 90 + "a" + ")+" * 90]
+
+
+@pytest.mark.parametrize("text", BUSY, ids=["branches", "options", "nested"])
+def test_a_pattern_made_to_keep_the_check_busy_is_refused(text):
+    assert why_refused(text) is not None
 
 
 def test_no_pattern_hangs_the_check():

@@ -160,8 +160,9 @@ class Program:
         at, ways, length = 0, [], len(text)
         while count[0] < count[1]:
             name, one, other = steps[at]
-            if name == "char":
+            if name in ("char", "at", "look"):
                 count[0] += 1
+            if name == "char":
                 if pos < length and text[pos] in one:
                     at, pos = at + 1, pos + 1
                     continue
