@@ -8,6 +8,7 @@ import typer
 
 from vigilo_exporter.cli.demo import demo
 from vigilo_exporter.cli.doctor import doctor
+from vigilo_exporter.cli.prices import prices
 from vigilo_exporter.cli.report import report
 from vigilo_exporter.cli.reprice import reprice
 
@@ -17,6 +18,7 @@ app.command()(demo)
 app.command()(report)
 app.command()(reprice)
 app.command()(doctor)
+app.add_typer(prices, name="prices")
 
 
 def _version(wanted: bool) -> None:

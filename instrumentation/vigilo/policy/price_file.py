@@ -288,7 +288,7 @@ def _rate(where: str, name: str, value: Any) -> tuple[str, Fraction]:
             )
         if 0 < rate < _LEAST_PER_MILLION:
             raise ConfigError(
-                f"{where}: `{name}` is {value}, which looks like US dollars per token. "
+                f"{where}: `{name}` is {_plain(rate)}, which looks like US dollars per token. "
                 f"Rates are US dollars per million tokens: write {_plain(rate * _MILLION)}"
             )
         return TOKEN_RATES[name], Fraction(rate) / _MILLION

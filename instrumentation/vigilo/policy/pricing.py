@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from vigilo.policy.price_book import ContextWindow, PriceBook, Quote
+    from vigilo.policy.price_table import PriceTable
 
 __all__ = [
     "SOURCE",
@@ -25,6 +26,7 @@ __all__ = [
     "call_cost",
     "context_window",
     "price",
+    "price_table",
     "quote",
     "reprice",
     "snapshot",
@@ -169,6 +171,18 @@ def quote(provider: str, model: str, service_tier: str = "standard", at: datetim
         VigiloError: the price table cannot be loaded.
     """
     return _book().quote(provider, model, service_tier, _instant(at))
+
+
+def price_table() -> PriceTable:
+    """The price table in use.
+
+    Raises:
+        VigiloError: it cannot be loaded.
+    """
+    table = _book().table
+    if table is None:
+        raise VigiloError(_NO_TABLE)
+    return table
 
 
 def warn_unpriced(provider: str, model: str, service_tier: str | None = None) -> None:
