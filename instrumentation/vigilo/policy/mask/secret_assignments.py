@@ -30,9 +30,9 @@ _BETWEEN = re.compile(
     r"""
     (?P<rest>[A-Za-z0-9_.\-]{0,48})(?![A-Za-z0-9_])
     (?:
-      (?P<close>(?:\\{0,6}["'`]|&quot;)?[\])]{0,2})
+      (?P<close>(?:[ \t]{0,5}\\{0,6}["'`])?[\])]{0,2})
       (?P<sep>
-          [ \t]{0,16}(?:\n[ \t]{0,8})?(?::=|<<<|=>|->|={1,3}|!={1,2}|:{1,2}|\|\|=?|\?=|=~|>)
+          [ \t]{0,16}(?:\n[ \t]{0,8})?(?::=|<<<|=>|->|={1,3}|!={1,2}|:{1,2}|\|\|=?|\|(?=[ \t])|\?=|=~|>)
           (?:[ \t]{0,4}(?:[A-Za-z][\w.\[\] |?]{0,24}[ \t]?=))?    # a type, as in `token: str = "…"`
           [ \t]{0,16}(?:\r?\n[ \t]{0,16})?
         | [ \t]{0,16},[ \t\n]{0,16}(?=[brfuBRFU]{0,2}\\{0,6}["'`])
@@ -124,6 +124,8 @@ _COMPOUND_LIST = (
 _COMPOUND = frozenset(_COMPOUND_LIST.split())
 _NAMED = re.compile(r"[A-Za-z_.-]*[0-9]{0,3}|[A-Za-z_][\w.]*[.(\[].*")
 """What code calls its variables, and the beginnings of expressions."""
+
+_SIGNS = re.compile(r"[!@#%^*$&?~+]")
 
 _TEXTUAL = re.compile(r"[A-Za-zÀ-ÿ_'\u2019]+[.!?…:]?\Z")
 
@@ -244,9 +246,12 @@ def _is_secret(value: str, kind: int, *, quoted: bool, space: bool, sure: bool) 
             return True
         if not quoted and len(value) >= 8 and has_changes(value) and _NAMED.fullmatch(value) is None:
             return True
+        value = _SIGNS.sub("", value)
         return looks_random(value, 8) or is_uuid(value) or (quoted and len(value) >= 12 and has_three_kinds(value))
     if kind == FAINT:
         return not space and _RUN.search(value) is not None and not is_uuid(value) and looks_random(value, 16)
+    if quoted:
+        value = _SIGNS.sub("", value)
     return not is_uuid(value) and looks_random(value, 14 if space else 10 if quoted else 12)
 
 
@@ -267,7 +272,7 @@ def _is_password(value: str, *, quoted: bool, space: bool, sure: bool) -> bool:
 def _is_odd_word(value: str) -> bool:
     """Whether a bare value is more than a word: with digits and letters, or with signs within."""
     if _TEXTUAL.match(value) or len(value) < 5:
-        return False
+        return looks_random(value, 12)
     if value.isdigit():
         return len(value) >= 6
     if re.fullmatch(r"[A-Za-z_]+(?:[.\[(][^\s]{0,200})", value):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vigilo.policy.mask.blobs import BLOB_MIN_CHARS
 from vigilo.policy.mask.secret_rules import FORMS, HINTED_FORMS, ID_HEADS, KEY_WORDS, LONG_FORMS, PREFIXES, VENDORS
-from vigilo.policy.mask.secret_values import has_three_kinds, is_hex, is_uuid, is_wild, looks_random
+from vigilo.policy.mask.secret_values import has_odd_letters, has_three_kinds, is_hex, is_uuid, is_wild, looks_random
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,22 +22,28 @@ _REST = re.compile(r"[A-Za-z0-9_=-]*(?:\.[A-Za-z0-9_-]{2,512}){0,3}(?:[+/][A-Za-
 _RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
 _PARTS = re.compile(r"[_-]")
 _HEAD = re.compile(r"[a-z]{2,12}|[A-Z]{2,8}|[A-Z][a-z]{2,10}")
-_VALUE = re.compile(r"[A-Za-z0-9_+/.~-]{16,}={0,2}")
+_VALUE = re.compile(r"[A-Za-z0-9_+/.~-][A-Za-z0-9_+/.~=-]{15,}")
+_ASSIGNED = re.compile(r"(?P<name>[a-z0-9_.-]{1,60})[\"'\]]{0,3}\s{0,4}(?::=|=>|[:=])\s{0,4}[\"'`]?\Z")
 _BARE = re.compile(r"[A-Za-z0-9_+/-]{32,}={0,2}")
 _LAST_WORD = re.compile(r"[^\s\"'`<>]{1,80}\Z")
 _BETWEEN = re.compile(r"[:=,(>|]|\b(?:is|key|token|secret)\b")
 _HASH = re.compile(
-    r"sha-?[0-9]|md5|digest|commit|etag|integrity|checksum|hash|fingerprint|(?<![a-z])(?:id|uuid|rev|ref|url)s?(?![a-z])"
+    r"sha-?[0-9]|md5|digest|commit|etag|integrity|checksum|hash|fingerprint|(?<![a-z])(?:id|uuid|guid|rev|ref|url|uri|version|cursor|nonce|node|pod|host|name|file|path)s?(?![a-z])"
 )
 
 _SPECIFIC_CHARS = 4
 _ODD_CHARS = 10
 _TAIL_CHARS = 16
-_LONG_TAIL_CHARS = 30
+_LONG_TAIL_CHARS = 28
+_ASSIGNED_CHARS = 20
 _SHORT_HEAD_CHARS = 8
 _BARE_CHARS = 32
 _PLAIN_BARE_CHARS = 40
 _VENDOR_AHEAD_CHARS = 64
+
+_VENDORS_BY_START: dict[str, list[str]] = {}
+for _vendor in VENDORS:
+    _VENDORS_BY_START.setdefault(_vendor[:_START_CHARS], []).append(_vendor)
 
 _BY_START: dict[str, list[tuple[str, int]]] = {}
 for _prefix, _least in PREFIXES.items():
@@ -52,7 +58,7 @@ def find_keys(text: str) -> Iterator[tuple[int, int]]:
                 yield long.span(long.lastgroup or 0)
     for chunk in _CHUNK.finditer(text):
         word = chunk[0]
-        if _LONG_RUN.search(word) is None or (word.islower() and not any(digit in word for digit in "0123456789")):
+        if _LONG_RUN.search(word) is None or _is_plain(word):
             continue
         start = chunk.start()
         found = list(_in_chunk(word))
@@ -60,6 +66,10 @@ def find_keys(text: str) -> Iterator[tuple[int, int]]:
             found += [*_of_vendor(text, word, start), *_wild(text, word, start)]
         for begin, end in found:
             yield start + begin, start + end
+
+
+def _is_plain(word: str) -> bool:
+    return word.islower() and not any(digit in word for digit in "0123456789") and not has_odd_letters(word)
 
 
 def _in_chunk(word: str) -> Iterator[tuple[int, int]]:
@@ -122,21 +132,36 @@ def _unlisted(word: str) -> Iterator[tuple[int, int]]:
 
 
 def _of_vendor(text: str, word: str, start: int) -> Iterator[tuple[int, int]]:
-    """Random values behind the name of a provider whose keys have no form of their own."""
+    """Random values behind the name of a provider whose keys have no form of their own, or behind a name at all."""
     for found in _VALUE.finditer(word):
         value = found[0]
-        if not is_uuid(value) and (not looks_random(value, _TAIL_CHARS - 2) or not (is_hex(value) or is_wild(value))):
+        if not is_uuid(value) and not looks_random(value, _TAIL_CHARS - 2):
             continue
         begin = start + found.start()
         before = text[max(0, begin - _VENDOR_AHEAD_CHARS) : begin].lower().rpartition("\n")[2]
-        for vendor in VENDORS:
-            at = before.rfind(vendor)
-            if at >= 0:
+        if _is_assigned(value, before) or _is_after_vendor(value, before):
+            yield found.span()
+
+
+def _is_after_vendor(value: str, before: str) -> bool:
+    for at in range(len(before) - _START_CHARS, -1, -1):
+        for vendor in _VENDORS_BY_START.get(before[at : at + _START_CHARS], ()):
+            if before.startswith(vendor, at):
                 between = before[at + len(vendor) :]
-                told = _BETWEEN.search(between) or (len(value) >= _PLAIN_BARE_CHARS and not is_hex(value))
-                if told and not _HASH.search(between):
-                    yield found.span()
-                    break
+                told = len(value) >= _PLAIN_BARE_CHARS and not is_hex(value)
+                return (told or _BETWEEN.search(between) is not None) and _HASH.search(between) is None
+    return False
+
+
+def _is_assigned(value: str, before: str) -> bool:
+    """Whether a value that chance made, and is no hash, is given to a name that speaks neither of ids nor of hashes."""
+    longest = max(_PARTS.split(value), key=len)
+    if len(longest) < _ASSIGNED_CHARS or is_hex(longest) or not is_wild(longest):
+        return False
+    name = _ASSIGNED.search(before)
+    if name is None or _PARTS.split(value, maxsplit=1)[0].lower() in ID_HEADS:
+        return False
+    return _HASH.search(name["name"]) is None
 
 
 def _wild(text: str, word: str, start: int) -> Iterator[tuple[int, int]]:
@@ -146,7 +171,7 @@ def _wild(text: str, word: str, start: int) -> Iterator[tuple[int, int]]:
         if len(value) >= BLOB_MIN_CHARS or not is_wild(value):
             continue
         least = _BARE_CHARS if has_three_kinds(value) else _PLAIN_BARE_CHARS
-        if len(value) < least or is_hex(value) or not looks_random(value, int(min(len(value), 72) * 0.8)):
+        if len(value) < least or is_hex(value) or not looks_random(value, int(min(len(value), 72) * 0.6)):
             continue
         before = _LAST_WORD.search(text[max(0, start - 40) : start] + word[: found.start()])
         told = before[0].lower() if before else ""

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN[ A-Z0-9]{0,30}PRIVATE KEY(?: BLOCK)?-----[^-]*(?:-----END[ A-Z0-9]{0,30}PRIVATE KEY(?: BLOCK)?-----)?"
 )
-_URL_PASSWORD = re.compile(
-    r"""://(?P<user>[^\s/?#:@"'<>\x01]{0,100})(?::(?P<value>[^\s/"'<>\x01]{1,256}))?@(?=[\w\[.$%{-])"""
-)
+_URL_PASSWORD = re.compile(r"""://(?P<user>[^\s/?#:@"'<>\x01]{0,100})(?::(?P<value>[^\s/"'<>\x01]{1,256}))?@""")
 _AUTHORIZATION = re.compile(
     r"""["'\\\]]{0,6}\s{0,4}[:=,]\s{0,4}["'\\bru]{0,6}(?P<scheme>[A-Za-z][A-Za-z0-9-]{2,24}[ \t]{1,4})?"""
     r"""(?P<value>[^\s"'<>\\\x01,]{6,})"""
@@ -28,7 +26,7 @@ _SCHEMES = ("authorization", "bearer", "basic", "ssws")
 _COOKIES = re.compile(r"""["'\\]{0,6}\s{0,4}[:=]\s{0,4}["'\\]{0,6}(?P<pairs>[^\r\n"'\\]{4,4096})""")
 _COOKIE = re.compile(r"=(?P<value>[^;,\s=\x01]{8,1024})")
 _USER_OPTION = re.compile(
-    r"""(?:\s|["'])(?:-[uU]|--(?:proxy-)?user)(?:[ \t=]{1,16}|["'], ?)?(?P<quote>\\{0,6}["'])?"""
+    r"""(?:-[uU]|--(?:proxy-)?user)(?:[ \t=]{1,16}|["'], ?)?(?P<quote>\\{0,16}["'])?"""
     r"""[^\s:"'\\\x01]{0,64}:(?P<value>(?(quote)[^"'\\\n\x01]|[^\s"'\\\x01]){3,256})"""
 )
 _COMMAND = re.compile(

@@ -23,7 +23,9 @@ PREFIXES: dict[str, int] = {
         ("rnd_", "sbp_", "sb_secret_", "sb_publishable_", "sbp_oauth_", "napi_", "vcp_", "vca_", "vci_"), 16
     ),
     **dict.fromkeys(("vcr_", "vck_", "pscale_tkn_", "pscale_oauth_", "pscale_pw_", "mdb_sa_sk_", "cosmo_"), 16),
-    **dict.fromkeys(("AVNS_", "npg_", "xapp-", "AKC"), 10),
+    **dict.fromkeys(
+        ("dvc_server_", "dvc_client_", "dvc_mobile_", "AVNS_", "npg_", "AIK_CI_", "prf_cli_", "xapp-", "AKC"), 10
+    ),
     **dict.fromkeys(("dapi", "dkea", "dose", "dosa", "doso"), 28),
     **dict.fromkeys(("akab-", "amzn.mws.", "amzn1.oa2-cs.v1.", "AQVN", "y0_", "YCAJE", "YCN", "cfut_", "cfat_"), 20),
     **dict.fromkeys(("v1.0-", "4b1d", "YCP", "exo", "EXO", "SCW", "fnA", "scw-", "ico-", "essu_", "sha256~"), 24),
@@ -35,7 +37,7 @@ PREFIXES: dict[str, int] = {
     **dict.fromkeys(("sqp_", "squ_", "sqa_", "dckr_pat_", "dckr_oat_", "npm_", "pypi-", "rubygems_", "CLOJARS_"), 20),
     **dict.fromkeys(("cmVmdGtuO", "reftkn", "snyk_", "tfp_", "jfrt_", "cpat_", "expo_"), 24),
     **dict.fromkeys(("aio_", "p8e-", "cnvca", "CCDB1_", "isat_", "lmb_", "lma_", "md-", "xau_", "vtwn_", "tss_"), 20),
-    **dict.fromkeys(("dvc_server_", "dvc_client_", "dvc_mobile_", "samsara_api_", "sindri_", "rootly_", "pina_"), 16),
+    **dict.fromkeys(("samsara_api_", "sindri_", "rootly_", "pina_"), 16),
     # Chat and mail.
     **dict.fromkeys(("xkeysib-", "xsmtpsib-", "mfa.", "dG9rOj", "pubkey-", "EZAK", "EZTK", "nyk_"), 18),
     # Money and shops.
@@ -81,7 +83,7 @@ FORMS: tuple[str, ...] = (
     # AWS: ids of keys, in base 32.
     rf"A(?:KIA|SIA|BIA|CCA|IDA|ROA|PKA|GPA|NPA|NVA|SCA|3T[A-Z0-9])[A-Z0-9]{{16,17}}{_ENDS}",
     # JSON in base64: web tokens, signed or not, whole or cut off; the keys of Grafana and others.
-    rf"eyJ{_PADDED}{{12,}}(?:\.{_PADDED}{{0,4096}}){{1,5}}",
+    rf"eyJ{_PADDED}{{8,}}(?:\.{_PADDED}{{0,4096}}){{1,5}}",
     rf"e(?:yJ|yAi|woi|wog|w0K){_PADDED}{{40,}}",
     rf"W(?:yJ|3si|wp7|wog|w0K|3sK){_B64}{{60,}}={{0,2}}",
     rf"v[1-4]\.(?:public|local)\.{_W}{{15,}}(?:\.{_W}{{1,512}})?",
@@ -94,6 +96,9 @@ FORMS: tuple[str, ...] = (
     rf"SG\.{_W}{{16,}}(?:\.{_W}{{4,}})?",
     rf"key-[0-9a-z]{{32}}{_ENDS}",
     r"re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20,}",
+    rf"ey[A-Za-z0-9]{{15,}}\.ey{_B64}{{10,}}(?:\.{_PADDED}{{0,4096}})?",
+    r"xoxd-[A-Za-z0-9%/+=_-]{20,}",
+    r"(?:endr\+|AstraCS:|u\+|CAIS)[A-Za-z0-9+/=_:-]{16,}",
     # Clouds and vaults.
     r"dp\.(?:pt|st|ct|sa|scim|audit|said)\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{20,}",
     r"A3-[A-Z0-9]{6}-[A-Z0-9]{6,11}(?:-[A-Z0-9]{5}){2,5}",
@@ -109,7 +114,7 @@ FORMS: tuple[str, ...] = (
     rf"(?:sdk|api|mob|rel)-{_UUID}",
     rf"oy2[a-z0-9]{{43}}{_ENDS}",
     rf"cio[A-Za-z0-9]{{32}}{_ENDS}",
-    rf"BSA{_W}{{28}}{_ENDS}",
+    rf"BSA{_W}{{27,29}}{_ENDS}",
     r"KEY[0-9A-F]{32}_[A-Za-z0-9]{16,}",
     r"1000\.[0-9a-f]{32}\.[0-9a-f]{32}",
     r"api_(?:live|sandbox|test)(?:_[a-z]{2})?\.[A-Za-z0-9_.-]{16,}",
@@ -126,11 +131,14 @@ FORMS: tuple[str, ...] = (
 """Regular expressions of keys that begin in a way of their own."""
 
 HINTED_FORMS: tuple[tuple[str, str], ...] = (
-    ("hooks.slack", r"hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/[A-Za-z0-9_/+-]{16,}"),
-    ("webhooks/", r"discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{8,24}/[A-Za-z0-9_-]{20,}"),
-    ("webhookb2", r"webhook\.office\.com/webhookb2/[A-Za-z0-9@/_-]{40,}"),
-    ("hooks/catch", r"hooks\.zapier\.com/hooks/catch/[A-Za-z0-9/]{10,}"),
-    ("maker.ifttt", r"maker\.ifttt\.com/[\w./-]{1,80}/key/[\w-]{16,}"),
+    ("hooks.slack", r"(?:https?://)?hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/[A-Za-z0-9_/+-]{6,}"),
+    (
+        "webhooks/",
+        r"(?:https?://)?(?:[a-z]{1,12}\.)?discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{8,24}/[A-Za-z0-9_-]{20,}",
+    ),
+    ("webhookb2", r"(?:https?://)?(?:[a-z0-9-]{1,40}\.)?webhook\.office\.com/webhookb2/[A-Za-z0-9@/_-]{40,}"),
+    ("hooks/catch", r"(?:https?://)?hooks\.zapier\.com/hooks/catch/[A-Za-z0-9/]{10,}"),
+    ("maker.ifttt", r"(?:https?://)?maker\.ifttt\.com/[\w./-]{1,80}/key/[\w-]{16,}"),
     (":", rf"[0-9]{{8,11}}:{_W}{{35}}(?![A-Za-z0-9_-])"),
     ("-", r"[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}(?![A-Za-z0-9-])"),
     ("-us", rf"{_W}{{32}}-us[0-9]{{1,2}}{_ENDS}"),
@@ -175,7 +183,8 @@ LONG_FORMS: tuple[tuple[str, str], ...] = (
 
 _KEY_WORDS = (
     "sk pk rk pat key apikey api tok token secret live sec auth access refresh priv private pwd password svc srv "
-    "secretkey sandbox production uat sa oauth bearer cred webhook"
+    "secretkey sandbox production uat sa oauth ci cli personal bot mgmt sdk dev stg staging application bearer cred "
+    "webhook"
 )
 KEY_WORDS = frozenset(_KEY_WORDS.split())
 """Words within a key that tell what it is, in keys of providers that nobody has listed."""
@@ -192,27 +201,47 @@ ID_HEADS = frozenset(_ID_HEADS.split())
 """What ids begin with that are no secrets."""
 
 _VENDORS = (
-    "abuseipdb adafruit adobe adyen agora airbrake airtable algolia alibaba aliyun amplitude anthropic apify appcenter "
-    "appsflyer asana assemblyai atlassian auth0 aws_secret azure beamer binance bitbucket bitly bittrex bluesnap "
-    "branch.io braintree braze browserstack bugsnag buildkite bytescale calendly cerebras circleci clarifai clearbit "
-    "clerk cloudant cloudflare cloudinary cloudsmith codacy codeclimate codecov cohere coinbase cometml confluence "
-    "confluent contentful convertkit coveralls crowdin customerio databricks datadog datarobot deepgram deepl "
-    "deepseek discord docusign doppler dropbox dynatrace easypost elevenlabs etherscan etsy"
-    "facebook fastly figma finicity finnhub firebase flickr flutterwave foursquare freshbooks freshdesk fullstory "
-    "github gitlab gitter gocardless google grafana groq hashicorp helpscout heroku honeycomb hubspot "
-    "huggingface ibm_cloud ibmcloud infura instagram intercom ipinfo jenkins jfrog artifactory jira jumpcloud "
-    "kaggle keycdn klaviyo kraken kucoin lastfm launchdarkly line_channel linkedin linode litellm livekit lob "
-    "logdna logzio looker lokalise mailchimp mailgun mailjet mandrill mapbox mapquest mattermost maxmind meraki "
-    "messagebird miro mistral mixpanel moonshot mux mydnsjp netlify new_relic newrelic ngrok notion nutritionix "
-    "nylas nytimes okta onelogin onfido onesignal openai openrouter openweather opsgenie optimizely owlbot pagerduty "
-    "papertrail paypal paystack perplexity pexels pinata pinecone pipedrive plaid planetscale plivo portkey "
-    "postman postmark posthog privateai pubnub pulumi pusher quickbooks rapidapi raygun razorpay recaptcha reddit "
-    "render replicate resend rollbar salesforce saucelabs scaleway scrapingbee sendbird sendgrid "
-    "sendinblue sentry serpapi serper shodan shopify shutterstock sidekiq slack snowflake snyk softlayer "
-    "sparkpost splunk spotify squarespace statuspage stripe stytch sumologic sumo supabase surveymonkey svix "
-    "tavily telegram telnyx tomtom travis trello tumblr twilio twitch twitter typeform unsplash upstash "
-    "vercel virustotal vonage voyage vultr wakatime weatherapi webflow wistia woocommerce workday wrike xero yandex "
-    "yelp youtube zapier zendesk zeplin zoho zoom zulip"
+    "1password abuseipdb adafruit adobe adyen agora aikido airbrake airtable aiven akamai alchemy algolia alibaba "
+    "aliyun amplitude ansible anthropic apify apollo appcenter appdynamics appsflyer appwrite artifactory asaas "
+    "asana assemblyai atlassian attentive auth0 authy autodesk avalara aws_secret azure backblaze bamboohr "
+    "baseten beamer betterstack bigcommerce binance bitbucket bitly bittrex blockfrost bluesky bluesnap braintree "
+    "branch.io braze bridgecrew browserstack bugsnag buildkite bunny.net buttondown bytescale calendly canva "
+    "cartesia cartodb cerebras chargebee checkly circleci clarifai clearbit clerk clickhouse clickup cloudant "
+    "cloudconvert cloudflare cloudinary cloudsmith codacy codeclimate codecov cohere coinapi coinbase coingecko "
+    "coinmarketcap cometml commercetools composio confluence confluent contentful convertkit couchbase countly "
+    "covalent coveralls cronitor crowdin crunchbase currencylayer customerio dailymotion data.gov databricks "
+    "datadog datarobot datastax deepai deepgram deepinfra deepl deepseek descope devcycle digicert directus "
+    "discord dnsimple dockerhub docusign doppler droneci dropbox dwolla dynatrace easypost ebay edamam "
+    "elasticemail elevenlabs endor etherscan etsyfacebook eventbrite exoscale falai fastly fauna fibery figma "
+    "finicity finnhub firebase firecrawl fireworks fixer.io flagsmith flatfile flickr flightaware flutterwave "
+    "foursquare freshbooks freshdesk friendli fullstory genesys geoapify geocodio getresponse giphy gitea github "
+    "gitlab gitter gladia gocardless gong.io google grafana gravatar greenhouse groq gumroad hashicorp hasura "
+    "helicone helius helpscout heroku hetzner highnote holidayapi honeycomb hookdeck hubspot huggingface "
+    "hyperbolic ibm_cloud ibmcloud iexcloud imgix imgur incident.io influxdb infobip infracost infura inngest "
+    "instagram instatus intercom ionos ipinfo iterable jenkins jfrog jina.ai jira jotform jumpcloud kaggle keycdn "
+    "keygen kickbox klarna klaviyo koyeb kraken kucoin langchain langfuse langsmith lastfm launchdarkly "
+    "lemonsqueezy line_channel linkedin linode litellm liveblocks livechat livekit loadmill lob logdna logzio "
+    "lokalise looker magento mailboxlayer mailchimp mailerlite mailersend mailgun mailjet mailtrap mandrill "
+    "mapbox mapillary mapquest marketstack mashape mattermost maxmind meilisearch mem0 meraki mergify message- "
+    "bird message_bird messagebird metabase midtrans miro mistral mixpanel moonshot moosend moralis mparticle mux "
+    "mydnsjp neon_ netlify new-york-times new_relic newrelic newsapi newyorktimes ngrok nightfall notion "
+    "nutritionix nvidia nylas nytimes okta omnisend onelogin onesignal onfido openai openrouter openshift "
+    "openstack openweather opsgenie optimizely ovh owlbot pagerduty pandadoc papertrail patreon paymongo paypal "
+    "paystack pdfshift perplexity pexels pinata pinecone pingdom pipedream pipedrive plaid planetscale plausible "
+    "plivo podio polygonio polymarket portkey posthog postman postmark prefect prismic private-ai private_ai "
+    "privateai productboard pubnub pulumi pushbullet pusher pushover qdrant qonto qualtrics quay.io quickbooks "
+    "quicknode railway rapidapi raygun razorpay rebrandly recaptcha recurly reddit render replicate replit resend "
+    "revenuecat ringcentral rollbar rootly runpod salesforce sanity.io saucelabs scaleway scalr scrapfly "
+    "scrapingbee scw seatgeek segment.io segment_ sematext sendbird sendgrid sendinblue sendpulse sentinelone "
+    "sentry serpapi serper servicenow shippo shodan shopify shortcut_ shutterstock sidekiq signalwire skyscanner "
+    "slack smartsheet snipcart snowflake snyk softlayer sonar_ sonarqube soniox sourcegraph sparkpost "
+    "speechmatics splunk spoonacular spotify squarespace stability statuspage storyblok strapi strava streamlit "
+    "stripe stytch sumo sumologic supabase surveymonkey svix tableau tailscale tatum tavily taxjar teamcity "
+    "telegram telnyx tencent testrail textmagic ticketmaster tiktok tinypng todoist togetherai tomtom travis "
+    "trello trustpilot tumblr turso twelvedata twilio twitch twitter typeform ubidots unsplash uploadcare upstash "
+    "urlscan userstack vapi vercel veriphone vimeo virustotal visualcrossing voiceflow vonage voyage voyageai "
+    "vultr wakatime wandb weatherapi weaviate webex webflow whoisxml wistia woocommerce wordpress workday workos "
+    "wrike xendit xero yandex yelp yotpo youtube zapier zendesk zenrows zeplin zerobounce zilliz zoho zoom zulip"
 )
 VENDORS = tuple(_VENDORS.split())
 """Providers whose keys have no form of their own: a random value is one where their name stands before it."""

@@ -9,6 +9,7 @@ _WORD = re.compile(
     r"[A-Z]{0,20}[a-z]{0,40}[0-9]{0,4}|[0-9]{1,8}|[a-z]{0,20}(?:[A-Z][a-z]{1,20}){1,8}[0-9]{0,4}", re.ASCII
 )
 _LONG_WORD_CHARS = 16
+_WHOLE_CHARS = 24
 _RARE = re.compile(r"q[^u]|[jvxz][bcdfghjklmnpqrstvwxz]|[bcdfghjklmnpqrtvwxz][jqxz]|[bcdfghjklmnpqrstvwxz]{5}")
 """Neighbours that words do not have."""
 
@@ -62,20 +63,27 @@ def looks_random(value: str, least: int) -> bool:
         return False
     odd = sum(len(part) for part in _SPLIT.split(seen) if _is_odd(part))
     if odd < least:
-        return False
+        whole = _SPLIT.sub("", seen)
+        if len(whole) < max(least, _WHOLE_CHARS) or not is_wild(whole):
+            return False
     lower = seen.lower()
     return len(set(lower)) >= min(7, least) and not any(filler in lower for filler in _FILLERS)
 
 
 def _is_odd(part: str) -> bool:
     if len(part) >= _LONG_WORD_CHARS and part.islower() and part.isalpha():
-        return len(_RARE.findall(part)) * 7 >= len(part)
+        return len(_RARE.findall(part)) * 9 >= len(part)
     return _WORD.fullmatch(part) is None and len(_CHANGE.findall(part)) >= max(2.0, len(part) * _CHANGES_PER_CHAR)
 
 
 def is_wild(value: str) -> bool:
     """Whether letters, capitals and digits take turns as often as chance has it."""
     return len(_CHANGE.findall(value)) >= len(value) * _WILD_CHANGES_PER_CHAR
+
+
+def has_odd_letters(value: str) -> bool:
+    """Whether a value has several pairs of letters that words do not have."""
+    return len(_RARE.findall(value)) > 2
 
 
 def has_changes(value: str) -> bool:
