@@ -43,18 +43,27 @@ def test_the_example_holds_personal_data_of_each_kind():
 
 @pytest.fixture
 def stored(tmp_path, otlp_http):
-    """The home of one run of the example, not read by anybody yet, and the bytes that the app sent by OTLP."""
-    home = tmp_path / "home"
+    """The home of one run of the example, not read by anybody yet, and the bytes that the app sent by OTLP.
+
+    What the app prints is its conversation; what stands beside it, and what is left in the user's folder, is looked
+    through as well.
+    """
+    home, user = tmp_path / "home", tmp_path / "user"
+    user.mkdir()
     with providers(live=False) as variables:
         environment = {
             **app_environment(os.environ, home, live=False),
             **variables,
             "OTEL_EXPORTER_OTLP_ENDPOINT": otlp_http.endpoint,
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "HOME": str(user),
         }
         environment.pop("VIGILO_RAISE_INTERNAL", None)
         command = [Path(sys.executable).parent / "opentelemetry-instrument", sys.executable, ROOT / "examples/chat.py"]
-        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
+        app = subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
+    assert found_in(app.stdout)  # the search finds what there is
+    assert found_in(app.stderr) == set()
+    assert found_in(b"".join(path.read_bytes() for path in user.rglob("*") if path.is_file())) == set()
     return home, b"".join(body for _, body in otlp_http.received)
 
 

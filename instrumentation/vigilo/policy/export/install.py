@@ -202,16 +202,23 @@ def _collecting(func: Any) -> Any:
     return collect
 
 
+def _propagators(module: Any) -> None:
+    """All at once: baggage is also what Jaeger's propagator sends."""
+    _replace(module.CompositePropagator, "inject", _injecting)
+
+
 def _baggage(module: Any) -> None:
+    """For whoever uses it by itself."""
+    _replace(module.W3CBaggagePropagator, "inject", _injecting)
+
+
+def _injecting(original: Any) -> Any:
     from vigilo.policy.export.baggage import masked_baggage
 
-    def injecting(original: Any) -> Any:
-        def inject(propagator: Any, carrier: Any, context: Any = None, *args: Any, **kwargs: Any) -> None:
-            original(propagator, carrier, masked_baggage(context), *args, **kwargs)
+    def inject(propagator: Any, carrier: Any, context: Any = None, *args: Any, **kwargs: Any) -> None:
+        original(propagator, carrier, masked_baggage(context), *args, **kwargs)
 
-        return inject
-
-    _replace(module.W3CBaggagePropagator, "inject", injecting)
+    return inject
 
 
 def _warn(key: str, message: str, *args: object) -> None:
@@ -229,5 +236,6 @@ _MODULES: dict[str, Callable[[Any], None]] = {
     "opentelemetry.sdk._logs": _logs,
     "opentelemetry.sdk.metrics": _metrics,
     "opentelemetry.baggage.propagation": _baggage,
+    "opentelemetry.propagators.composite": _propagators,
 }
 """What is changed once a module is imported."""

@@ -6,6 +6,8 @@ import pytest
 from opentelemetry import baggage, propagate
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.propagators.textmap import TextMapPropagator, default_setter
 
 from vigilo.policy.export import baggage as policy
 from vigilo.policy.export import install
@@ -28,6 +30,28 @@ def test_values_that_tell_something_go_out_masked(in_force):
     header, read = sent({"user.email": MAIL, "plan": "free", f"of {MAIL}": "x"})
     assert "jane" not in header
     assert read == {"user.email": "[EMAIL]", "plan": "free", "of [EMAIL]": "x"}
+
+
+class Jaegers(TextMapPropagator):
+    """Sends baggage in headers of its own, as Jaeger's propagator does."""
+
+    def extract(self, carrier, context=None, getter=None):
+        return context
+
+    def inject(self, carrier, context=None, setter=default_setter):
+        for name, value in baggage.get_all(context).items():
+            setter.set(carrier, f"uberctx-{name}", value)
+
+    @property
+    def fields(self):
+        return set()
+
+
+def test_other_formats_of_baggage_are_masked_as_well(in_force):
+    carrier = {}
+    context = baggage.set_baggage("who", MAIL, Context())
+    CompositePropagator([Jaegers(), W3CBaggagePropagator()]).inject(carrier, context)
+    assert carrier == {"uberctx-who": "[EMAIL]", "baggage": "who=%5BEMAIL%5D"}
 
 
 PLAIN = {"plan": "free", "user.id": "4711", "trace": "a b;c", "umlaut": "grün", "n": 7}
