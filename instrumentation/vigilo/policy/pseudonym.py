@@ -104,7 +104,7 @@ def load_keys(home: Path) -> tuple[Key, ...]:
 def rotate_key(home: Path) -> Key:
     """Puts a new key into ``home/user_id.key``; the older ones stay, so that :func:`pseudonyms` knows those of old.
 
-    Processes that run keep the key that they began with. For one caller at a time.
+    Processes that run, this one too, keep the key that they began with. For one caller at a time.
 
     Raises:
         ConfigError: the file is not as it should be, or the keys are in ``VIGILO_USER_ID_KEY``.
@@ -124,7 +124,6 @@ def rotate_key(home: Path) -> Key:
         os.replace(draft, path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read or written: {type(error).__name__}") from None
-    load_keys.cache_clear()
     return key
 
 

@@ -9,7 +9,7 @@ import vigilo
 from vigilo.capture.call import Request, Response
 from vigilo.capture.recorder import Recorder
 from vigilo.policy.mask.labels import mask_label
-from vigilo.policy.pseudonym import load_key, pseudonyms, rotate_key, user_pseudonym
+from vigilo.policy.pseudonym import load_key, load_keys, pseudonyms, rotate_key, user_pseudonym
 from vigilo.settings import Settings, app_settings
 
 CALL = Request("chat", "openai", "gpt-4o-mini")
@@ -57,6 +57,7 @@ def test_a_plain_user_id_stays_plain_in_any_tenant(told):
 def test_a_users_older_pseudonyms_are_known_after_a_new_key(told, tmp_path):
     before = told(user="jane", tenant="acme")["user.id"]
     rotate_key(tmp_path)
+    load_keys.cache_clear()
     assert pseudonyms("jane", tmp_path, "acme")[1:] == [before]
     assert pseudonyms("jane", tmp_path, "acme")[0].startswith("u_2_")
 

@@ -59,6 +59,24 @@ def test_the_first_of_two_patterns_wins_and_a_pattern_wins_over_what_is_built_in
     assert mask("jane@corp.example jane@example.com corp") == "[STAFF] [EMAIL] [OTHER]"
 
 
+def test_a_match_within_a_value_leaves_nothing_of_the_value(said):
+    said(
+        "[[mask.patterns]]\nname = 'CODE'\npattern = '[0-9]{6}'\n"
+        "[[mask.patterns]]\nname = 'MAIL'\npattern = 'to: [a-z@.]{1,40} now'\n"
+    )
+    key = f"sk-proj-{'Ab3dE' * 4}123456{'Xy7zQ' * 4}"
+    assert mask(f"use {key} and 123456") == "use [SECRET] and [CODE]"
+    assert mask("j123456@example.com, +1 415 555 267123456").startswith("[EMAIL], ")
+    assert mask("to: jane@example.com now") == "[MAIL]"
+    assert mask("see jane@example.com123456") == "see [EMAIL][CODE]"
+
+
+def test_a_secret_is_not_allowed_by_how_it_ends(said):
+    said('allow = ["*@example.org", "sk-*"]\n')
+    key = f"sk-proj-{'Ab3dE' * 8}"
+    assert mask(f"{key} jane@example.org") == "[SECRET] jane@example.org"
+
+
 def test_masking_twice_changes_nothing_whatever_the_pattern(said):
     said("[[mask.patterns]]\nname = 'CODE'\npattern = '[A-Z]{4}'\n")
     assert mask("ABCD") == "[CODE]"
@@ -76,6 +94,7 @@ def test_allowed_values_are_left_whole_and_only_whole(said):
 def test_a_kind_can_be_left(said):
     said('leave = ["EMAIL"]\n')
     assert mask("jane@example.com +1 415-555-2671") == "jane@example.com [PHONE]"
+    assert mask(mask("jane@example.com +1 415-555-2671")) == "jane@example.com [PHONE]"
 
 
 def test_without_a_table_there_are_no_rules():

@@ -53,8 +53,10 @@ def find_spans(text: str, context: str = "") -> list[Span]:
     # Tags of an earlier pass are kept and looked through no more, so that masking twice changes nothing.
     if may_have & hints.TAGS:
         seen = _take(seen, spans, (Span(*tag.span(), tag[0]) for tag in TAG.finditer(seen)))
+    own: list[Span] = []
     if rules is not None:
-        seen = _take(seen, spans, rules.find(seen))
+        seen = _take(seen, spans, rules.find_tags(seen))
+        own = list(rules.find(seen))
     # Secrets come before blobs, because the body of a private key is a long run of base64.
     if may_have & hints.SECRETS:
         seen = _take(seen, spans, find_secrets(seen, context))
@@ -79,9 +81,7 @@ def find_spans(text: str, context: str = "") -> list[Span]:
         if may_have & hints.NUMBERS:
             seen = _take_numbers(seen, spans, partial(find_phones, context=context), hints.FEWEST_PHONE_DIGITS)
     spans.sort()
-    if rules is not None:
-        spans = [span for span in spans if not rules.allows(text[span.start : span.end], span.tag)]
-    return spans
+    return spans if rules is None else rules.settled(text, own, spans)
 
 
 def _take(seen: str, spans: list[Span], found: Iterator[Span]) -> str:

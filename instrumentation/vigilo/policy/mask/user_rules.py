@@ -87,16 +87,16 @@ class UserRules:
             names=names,
         )
 
-    def find(self, text: str) -> Iterator[Span]:
-        """What the user's patterns match, in order and apart from each other; a pattern wins over those below it.
+    def find_tags(self, text: str) -> Iterator[Span]:
+        """The user's own tags of an earlier pass, which stay and are looked through no more."""
+        if self.tags is not None and "[" in text:
+            for tag in self.tags.finditer(text):
+                yield Span(*tag.span(), tag[0])
 
-        Their tags of an earlier pass are kept and looked through no more.
-        """
+    def find(self, text: str) -> Iterator[Span]:
+        """What the user's patterns match, in order and apart from each other; a pattern wins over those below it."""
         spans: list[Span] = []
         seen = text
-        if self.tags is not None and "[" in text:
-            spans += (Span(*tag.span(), tag[0]) for tag in self.tags.finditer(text))
-            seen = blanked(text, spans)
         for tag, pattern in self.patterns:
             new = [Span(start, end, tag) for start, end in _matches(pattern, seen)]
             if new:
@@ -105,13 +105,36 @@ class UserRules:
         spans.sort()
         return iter(spans)
 
+    def settled(self, text: str, own: list[Span], spans: list[Span]) -> list[Span]:
+        """What is masked in the end, in order and apart: all that was found but for what is allowed.
+
+        Where a pattern's match and a value of a built-in kind overlap, all of both is masked, with the tag of the
+        longer one: six digits that a pattern finds within a key must not leave the rest of the key.
+        """
+        settled: list[Span] = []
+        for span in sorted([*own, *spans], key=lambda span: (span.start, -span.end)):  # of two alike the user's
+            if self.allows(text[span.start : span.end], span.tag):
+                continue
+            if settled and span.start < settled[-1].end:
+                last = settled[-1]
+                longer = span if span.end - span.start > last.end - last.start else last
+                settled[-1] = Span(last.start, max(last.end, span.end), longer.tag)
+            else:
+                settled.append(span)
+        return settled
+
     def allows(self, value: str, tag: str = "") -> bool:
-        """Whether the user wants a value left as it is: the whole of what would be masked, not a part of it."""
+        """Whether the user wants a value left as it is: the whole of what would be masked, not a part of it.
+
+        A secret is only ever left where it is listed as it is, without a ``*``.
+        """
         if tag[1:-1] in self.leave:
             return True
         if self.allow and plain(value) in self.allow:
             return True
-        lower = value.casefold() if self.allow_around else ""
+        if not self.allow_around or tag == "[SECRET]":
+            return False
+        lower = value.casefold()
         return any(
             len(lower) >= len(start) + len(end) and lower.startswith(start) and lower.endswith(end)
             for start, end in self.allow_around
