@@ -23,7 +23,7 @@ def bill(request: Request, response: Response, began_unix_s: float) -> dict[str,
     usage = used(request, response)
     if usage.input_tokens is None and usage.output_tokens is None and not _beside_tokens(usage):
         return {}
-    told = _basis(response)
+    told = _basis(request, response)
     costs: list[Cost] = []
     for model, spent in response.billed or ((response.model, usage),):
         cost = _cost(request, response, model, spent, began_unix_s)
@@ -53,11 +53,13 @@ def _beside_tokens(usage: Usage) -> bool:
     )
 
 
-def _basis(response: Response) -> dict[str, Any]:
+def _basis(request: Request, response: Response) -> dict[str, Any]:
     """What a store must know beside the tokens to price the call again."""
     told: dict[str, Any] = {}
     if response.service_tier:
         told[semconv.COST_TIER] = response.service_tier
+    if request.billed_as is not None:
+        told[semconv.COST_MODEL] = request.billed_as
     if response.billed:
         told[semconv.COST_PARTS] = len(response.billed)
     return told
