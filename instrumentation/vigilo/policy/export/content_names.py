@@ -21,6 +21,7 @@ _WHOLE = frozenset(
         semconv.COMPLETION,
         semconv.CONTENT_PROMPT,
         semconv.CONTENT_COMPLETION,
+        semconv.CONTENT_COMPLETION_CHUNK,
         # OpenInference
         "input.value",
         "output.value",
@@ -36,6 +37,9 @@ _WHOLE = frozenset(
         # OpenLLMetry
         "traceloop.entity.input",
         "traceloop.entity.output",
+        "traceloop.prompt.template",
+        "traceloop.prompt.template_variables",
+        "llm.content.completion.chunk",
         # MLflow
         "mlflow.spanInputs",
         "mlflow.spanOutputs",

@@ -61,6 +61,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "cache_write_1h_tokens": (semconv.ANTHROPIC_CACHE_WRITE_1H_TOKENS,),
     "output_reasoning_tokens": (
         semconv.USAGE_REASONING_OUTPUT_TOKENS,
+        semconv.OLDER_USAGE_REASONING_TOKENS,
         "llm.usage.reasoning_tokens",
         "llm.token_count.completion_details.reasoning",
         semconv.USAGE_DETAILS_REASONING_TOKENS,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import LogRecord
-from opentelemetry.attributes import BoundedAttributes
 
 from vigilo import semconv
 from vigilo.errors import report_internal
+from vigilo.policy.export.attributes import MaskedAttributes
 from vigilo.policy.export.masker import masker_of, others_masker
 from vigilo.policy.mask.spans import REDACTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from vigilo.policy.export.masker import Masker
 
@@ -66,17 +66,6 @@ class MaskedRecord(LogRecord):
 _set_raw = MaskedRecord.__dict__["_raw"].__set__
 
 
-class _MaskedAttributes(BoundedAttributes):
-    """Attributes that mask what is set later."""
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self._set_items({key: value})
-
-    def _set_items(self, attributes: Mapping[str, Any]) -> None:
-        shown = others_masker().attributes(attributes)
-        super()._set_items(attributes if shown is None else shown)
-
-
 def masked_record(record: Any, scope_name: str | None) -> Any:
     """A log record that is being emitted as one that masks itself."""
     return record if isinstance(record, MaskedRecord) else MaskedRecord(record, masker_of(scope_name))
@@ -105,10 +94,7 @@ def _attributes(value: Any, masker: Masker, _: LogRecord) -> Any:
         return None
     known = value.copy() if hasattr(value, "copy") else dict(value)
     shown = masker.attributes(known, getattr(value, "max_value_len", None))
-    made = _MaskedAttributes(getattr(value, "maxlen", None), immutable=False)
-    made._dict = known if shown is None else shown  # they are clean already, and masked
-    made.dropped = getattr(value, "dropped", 0)
-    return made
+    return MaskedAttributes(known if shown is None else shown, value, immutable=False)
 
 
 _PARTS: dict[str, Callable[[Any, Masker, LogRecord], Any]] = {

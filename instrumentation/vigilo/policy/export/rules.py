@@ -66,6 +66,8 @@ _URL = frozenset({"url.full", "url.original", "http.url", "http.target", "url.pa
 PERSONS = frozenset(
     {
         semconv.USER_ID,
+        semconv.OLDER_USER,
+        "llm.user",
         "user.name",
         "user.full_name",
         "enduser.id",
@@ -90,6 +92,7 @@ _SECRET = re.compile(
     r"(?i)(?:^|[._-])(?:password|passwd|pwd|(?:client_?|shared_?)?secret|api[_-]?key|credentials?|authorization|cookie"
     r"|(?:access|refresh|auth|id|session|bearer|security)[_-]?token|(?:private|secret|access)[_-]?key)$"
 )
+_HEADERS = frozenset({semconv.OLDER_HEADERS, "llm.headers"})
 _MEASURE = re.compile(
     r"(?i)(?:^|[._])(?:count|size|length|bytes|tokens?|duration|latency|time|timestamp|ns|us|ms|s|seconds|pid|port|seed"
     r"|offset|line_?no)$|_(?:ns|us|ms|s|seconds|bytes|count|size|at|time|tokens)$"
@@ -118,7 +121,7 @@ def kind_of(name: str, *, ours: bool) -> Kind:
         return Kind.ID
     if name in _URL:
         return Kind.URL
-    if _SECRET.search(name):
+    if name in _HEADERS or _SECRET.search(name):
         return Kind.SECRET
     if name.startswith(_MACHINE):
         return Kind.MACHINE

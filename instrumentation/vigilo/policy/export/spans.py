@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Link, Status
 
 from vigilo.errors import report_internal
+from vigilo.policy.export.attributes import MaskedAttributes
 from vigilo.policy.export.foreign_calls import call_ended, cost_of
 from vigilo.policy.export.masker import masker_of, others_masker
 from vigilo.policy.export.origins import masked_resource, masked_scope
@@ -88,16 +88,14 @@ def masked_attributes(attributes: Any, masker: Masker, raw: ReadableSpan | None 
 
     What the SDK left out, because there was too much, stays counted.
     """
-    if not attributes:
+    if not attributes and raw is None:
         return attributes
-    known = attributes.copy() if hasattr(attributes, "copy") else dict(attributes)
+    known = attributes.copy() if hasattr(attributes, "copy") else dict(attributes or {})
     shown = masker.attributes(known, getattr(attributes, "max_value_len", None))
     cost = {} if raw is None or masker.ours else cost_of(raw, known)
-    if shown is None and not cost:
+    if shown is None and not cost and raw is None:
         return attributes
-    made = BoundedAttributes(attributes={**(known if shown is None else shown), **cost})
-    made.dropped = getattr(attributes, "dropped", 0)
-    return made
+    return MaskedAttributes({**(known if shown is None else shown), **cost}, attributes, immutable=True)
 
 
 def _masked(name: str, value: Any, masker: Masker, raw: ReadableSpan | None = None) -> Any:

@@ -107,7 +107,7 @@ def test_what_needs_no_masking_is_the_same(provider, kept):
     assert (ended.name, ended.kind, ended.parent, ended.context) == ("work", span.kind, parent, span.context)
     assert (ended.start_time, ended.end_time) == (span.start_time, span.end_time)
     assert ended.context.trace_state == state
-    assert ended._attributes is attributes
+    assert dict(ended.attributes) == dict(attributes)
     assert ended._events is events
     assert ended.resource is provider.resource
     assert ended.instrumentation_scope is span.instrumentation_scope
@@ -174,6 +174,27 @@ def test_what_a_processor_puts_in_is_masked_and_seen_by_the_next(provider, is_re
     (span,) = kept.spans
     assert dict(span.attributes) == {"who": "[EMAIL]", "n": 1, "added": "[EMAIL]"}
     assert span.name == "for [EMAIL] of [EMAIL]"
+
+
+class Unlocking(SpanProcessor):
+    """Unlocks the attributes of ended spans, as OpenLLMetry's SDK does for its users' callbacks."""
+
+    def on_end(self, span):
+        with pytest.raises(TypeError):
+            span._attributes["added"] = MAIL
+        span._attributes._immutable = False
+        span._attributes["added"] = MAIL
+        span._attributes.update({MAIL: 1})
+        span._attributes.pop("who", None)
+        span._attributes._immutable = True
+
+
+@pytest.mark.parametrize("attributes", [{"who": MAIL}, {"who": "nobody"}, {}, None])
+def test_what_is_added_in_place_is_masked(provider, kept, attributes):
+    provider.add_span_processor(Unlocking())
+    provider.get_tracer("another").start_span("work", attributes=attributes).end()
+    (span,) = kept.spans
+    assert dict(span.attributes) == {"added": "[EMAIL]", "[EMAIL]": 1}
 
 
 class Vendors(BatchSpanProcessor):
