@@ -69,7 +69,7 @@ def _tool_results(content: Any) -> list[str]:
     return [_text(part.get("content")) for part in content if part.get("type") == "tool_result"]
 
 
-def _usage_json(usage: Usage) -> Json:
+def _usage_json(usage: Usage, service_tier: str | None = None) -> Json:
     """Anthropic counts cached tokens beside ``input_tokens``, where ours contain them."""
     read, written = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
     for_an_hour = usage.cache_write_1h_tokens or 0
@@ -82,7 +82,7 @@ def _usage_json(usage: Usage) -> Json:
             "ephemeral_1h_input_tokens": for_an_hour,
         },
         "output_tokens": usage.output_tokens or 0,
-        "service_tier": "standard",
+        "service_tier": service_tier or "standard",
     }
     if usage.output_reasoning_tokens is not None:
         known["output_tokens_details"] = {"thinking_tokens": usage.output_reasoning_tokens}
@@ -110,7 +110,7 @@ def _message(made: Completion, number: int) -> Json:
         "content": _blocks(made, number),
         "stop_reason": _STOP_REASONS.get(made.finish_reason, made.finish_reason),
         "stop_sequence": None,
-        "usage": _usage_json(made.usage),
+        "usage": _usage_json(made.usage, made.service_tier),
     }
 
 

@@ -81,6 +81,7 @@ class Completion:
     usage: Usage
     model: str
     finish_reason: str
+    service_tier: str | None = None
 
 
 def complete(prompt: Prompt, reply: Reply) -> Completion:
@@ -100,6 +101,7 @@ def complete(prompt: Prompt, reply: Reply) -> Completion:
         usage=_usage(reply.usage or Usage(), prompt, sum(map(token_count, said)), thinking),
         model=reply.model or prompt.model,
         finish_reason=reply.finish_reason or ("tool_call" if calls else "stop"),
+        service_tier=reply.service_tier,
     )
 
 

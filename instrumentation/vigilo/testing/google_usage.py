@@ -24,6 +24,10 @@ def usage_json(usage: Usage, said: str = "candidates") -> Json:
     }
     if usage.cache_read_tokens is not None:
         known["cachedContentTokenCount"] = usage.cache_read_tokens
+    if usage.cache_audio_read_tokens is not None:
+        known["cacheTokensDetails"] = _modalities(
+            usage.cache_read_tokens or 0, usage.cache_audio_read_tokens, usage.cache_image_read_tokens
+        )
     if usage.output_reasoning_tokens is not None:
         known["thoughtsTokenCount"] = usage.output_reasoning_tokens
     if usage.output_audio_tokens is not None or usage.output_image_tokens is not None:

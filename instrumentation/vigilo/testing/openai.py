@@ -72,7 +72,7 @@ def _chat(call: Call) -> Answer:
         "object": "chat.completion",
         "created": int(time.time()),
         "model": made.model,
-        "service_tier": "default",
+        "service_tier": made.service_tier or "default",
         "system_fingerprint": "fp_0a1b2c3d4e",
     }
     if prompt.stream:

@@ -115,7 +115,7 @@ def _response(call: Call, made: Completion, items: list[Json] | None) -> Json:
         "background": bool(body.get("background")),
         "conversation": {"id": conversation} if isinstance(conversation, str) else conversation,
         "reasoning": {"effort": None, "summary": None, **(body.get("reasoning") or {})},
-        "service_tier": "default",
+        "service_tier": made.service_tier or "default",
         "store": body.get("store", True),
         "temperature": body.get("temperature", 1.0),
         "text": body.get("text") or {"format": {"type": "text"}},

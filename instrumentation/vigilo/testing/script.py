@@ -40,6 +40,7 @@ class Reply:
         thinking: the model's reasoning, sent where the provider shows it.
         usage: token counts in vigilo's sense (totals contain their parts); a count that is None is made from the words.
         model: name of the answering model.
+        service_tier: the tier that the answer says it was served in, where it says so; the standard one by default.
         finish_reason: ``stop``, ``length``, ``tool_call`` or ``content_filter``, sent in the provider's own word; any
             other word is sent as it is.
         chunks: in how many pieces a stream sends the text; one a word by default.
@@ -53,6 +54,7 @@ class Reply:
     thinking: str | None = None
     usage: Usage | None = None
     model: str | None = None
+    service_tier: str | None = None
     finish_reason: str | None = None
     chunks: int | None = None
     chunk_delay_s: float = 0.0
@@ -67,6 +69,7 @@ class ReplyFields(TypedDict, total=False):
     thinking: str | None
     usage: Usage | None
     model: str | None
+    service_tier: str | None
     finish_reason: str | None
     chunks: int | None
     chunk_delay_s: float
