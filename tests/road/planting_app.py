@@ -147,7 +147,7 @@ def foreign_spans():
                 span.set_attribute("json", json.dumps({"a": [note], note: 1}))
                 span.set_attribute("json in json", json.dumps({"arguments": json.dumps({"to": note})}))
                 span.set_attribute(f"name {note}", number)
-                span.set_attribute("long", "word " * 10_000 + note)
+                span.set_attribute("long", "word " * 2_000 + note)
                 span.set_attribute("input.value", note)
                 span.set_attribute("gen_ai.prompt.0.content", note)
                 span.set_attribute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import LogRecord
@@ -89,12 +90,21 @@ def _body(value: Any, masker: Masker, record: LogRecord) -> Any:
     return masker.value(value, "body")
 
 
-def _attributes(value: Any, masker: Masker, _: LogRecord) -> Any:
+def _attributes(value: Any, masker: Masker, record: LogRecord) -> Any:
     if value is None:
         return None
     known = value.copy() if hasattr(value, "copy") else dict(value)
+    if record.exception is not None and semconv.EXCEPTION_TYPE not in known:
+        known.update(_told(record.exception))  # the SDK has yet to do so where the app made its record
     shown = masker.attributes(known, getattr(value, "max_value_len", None))
     return MaskedAttributes(known if shown is None else shown, value, immutable=False)
+
+
+def _told(error: BaseException) -> dict[str, str]:
+    """An exception as the conventions tell it."""
+    kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    trace = "".join(format_exception(type(error), error, error.__traceback__))
+    return {semconv.EXCEPTION_TYPE: kind, semconv.EXCEPTION_MESSAGE: str(error), "exception.stacktrace": trace}
 
 
 _PARTS: dict[str, Callable[[Any, Masker, LogRecord], Any]] = {

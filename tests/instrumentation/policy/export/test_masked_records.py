@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 from opentelemetry._logs import LogRecord
-from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler, LogRecordProcessor
+from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler, LogRecordProcessor, ReadWriteLogRecord
 from opentelemetry.sdk._logs.export import (
     BatchLogRecordProcessor,
     LogRecordExporter,
@@ -166,6 +166,15 @@ def test_copies_of_a_record_are_masked(in_force):
     assert (record.body, dict(record.attributes)) == ("[EMAIL]", {"who": "[EMAIL]"})
     assert "jane" not in repr(vars(record))
     provider.shutdown()
+
+
+def test_the_exception_of_a_record_that_the_app_made_is_told(logs, exporter):
+    record = LogRecord(body="failed", exception=ValueError(MAIL))
+    logs.get_logger("another").emit(ReadWriteLogRecord(log_record=record, resource=logs._resource))
+    (written,) = exporter.records
+    assert written["attributes"]["exception.type"] == "ValueError"
+    assert written["attributes"]["exception.message"] == "[EMAIL]"
+    assert "jane" not in str(written)
 
 
 def test_without_content_events_of_models_have_no_body(logs, exporter, set_up):
