@@ -59,6 +59,7 @@ def test_an_address_is_masked(text, masked):
         "SHA256 12:34:56:78:9a:bc:de:f0:12:34:56:78:9a:bc:de:f0",
         "ratio 1:2:3:4:5:6:7:8",
         "1:2:3:4:5:6:7:8:9",
+        "2001:db8::aa.1.2.3",
     ],
 )
 def test_what_is_no_address_of_anybody_stays(text):

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vigilo.policy.mask.context import last_word, words_before
-from vigilo.policy.mask.spans import Span
+from vigilo.policy.mask.spans import BLANK, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ _V6_FROM_COLON = re.compile(r":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,35}")
 _V6_LEFT_REVERSED = re.compile(r"[0-9A-Fa-f]{0,4}(?![0-9A-Za-z_:.])")
 _V6_TAIL = re.compile(r"(?:\.[0-9]{1,3}){3}")
 _V6_ZONE = re.compile(r"%[0-9A-Za-z]{1,15}")
-_V6_END = re.compile(r"(?![0-9A-Za-z_:]|\.[0-9])")
+_V6_END = re.compile(rf"(?![0-9A-Za-z_:{BLANK}]|\.[0-9])")  # also before a tag: it may stand for more digits
 _V6_GROUP_CHARS = 4
 # What of the space is given out: global unicast by the registries' blocks, unique local, link-local, multicast,
 # IPv4 mapped and translated (IANA, "IPv6 Global Unicast Address Assignments" and "IPv6 Special-Purpose Registry").
@@ -63,7 +63,8 @@ def find_ipv4_addresses(text: str, context: str = "") -> Iterator[Span]:
 
 
 def _has_octets(value: str) -> bool:
-    return all(len(octet) == 1 or (octet[0] != "0" and int(octet) <= 255) for octet in value.split("."))
+    octets = value.split(".")
+    return all(map(str.isdigit, octets)) and all(len(o) == 1 or (o[0] != "0" and int(o) <= 255) for o in octets)
 
 
 def find_ipv6_addresses(text: str) -> Iterator[Span]:
