@@ -49,9 +49,6 @@ _BETWEEN = re.compile(
     re.VERBOSE,
 )
 
-_OPTION = re.compile(r"(?:\A|[\s\"'])--?[A-Za-z0-9_-]{0,38}\Z")
-"""What stands before the word in the option of a command: `--client-secret …`."""
-
 _RUN = re.compile(r"[A-Za-z0-9_-]{16}")
 _LONGEST = 256
 _QUOTED = {
@@ -65,7 +62,8 @@ _BARE = re.compile(r"""(?:[^\s"'`<>\\&;,)}\]\x01]|[&;,)}\]](?![\s"'\\)}\]]|\Z|[\
 _PLAIN = re.compile(r"[A-Za-z'-]*[.,;:!?)]{0,3}(?:\s|\Z)")
 _MORE = re.compile(r"[A-Za-z0-9_+/=.~-]*")
 
-_NAME_BEFORE = re.compile(r"(?:[A-Za-z0-9]{1,20}[ ])?[A-Za-z0-9_.-]{0,40}\Z", re.ASCII)
+_WORD_CHARS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_NAME_CHARS = _WORD_CHARS + "_.-"
 _NAME_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _ENDS = {
     "pass": ("pass",),
@@ -180,7 +178,7 @@ def _value(text: str, hit: _Hit) -> tuple[int, int] | None:
         kind,
         quoted=bool(quote),
         space=space,
-        sure=in_query or _is_setting(text, hit, between) or (space and _OPTION.search(before) is not None),
+        sure=in_query or _is_setting(text, hit, between) or (space and _is_option(before)),
     ):
         return None
     if len(value) >= _LONGEST and (more := _MORE.match(text, end)) is not None:
@@ -192,8 +190,10 @@ def _kind(text: str, hit: _Hit, rest: str, before: str) -> int | None:
     """How sure the whole name makes; None where it is not the name of a secret."""
     if not text[hit.start].isascii():
         return hit.kind
-    head = _NAME_BEFORE.search(before)
-    start = len(head[0]) if head else 0
+    head = before.rstrip(_NAME_CHARS)
+    if head[-1:] == " ":
+        head = head[:-1].rstrip(_WORD_CHARS)
+    start = len(before) - len(head)
     name = text[hit.start - start : hit.end + len(rest)]
     earlier, word = "", ""
     for part in _NAME_PARTS.finditer(name):
@@ -220,9 +220,13 @@ def _kind(text: str, hit: _Hit, rest: str, before: str) -> int | None:
 
 
 def _is_parameter(before: str) -> bool:
-    name = re.search(r"[\w.%\-\[]{0,40}\Z", before)
-    at = name.start() if name else len(before)
-    return before[at - 1 : at] in ("?", "&", ";")
+    return before.rstrip(_NAME_CHARS)[-1:] in ("?", "&", ";")
+
+
+def _is_option(before: str) -> bool:
+    """What stands before the word in the option of a command: `--client-secret …`."""
+    name = len(before.rstrip(_NAME_CHARS))
+    return before[name : name + 1] == "-" and before[max(0, name - 1) : name] in ("", " ", "\n", "\t", '"', "'")
 
 
 def _is_setting(text: str, hit: _Hit, between: re.Match[str]) -> bool:

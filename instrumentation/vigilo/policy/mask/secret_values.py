@@ -22,8 +22,9 @@ _CHANGES_PER_CHAR = 0.17
 
 _WILD_CHANGES_PER_CHAR = 0.28
 
-_FILLER = ("xxxx", "****", "....", "____", "your", "example", "placeholder", "changeme", "change_me", "change-me")
-_FILLERS = (*_FILLER, "insert", "replace", "redacted", "dummy", "todo", "<", "${", "{{", "…", "\x01")
+_FILLER = re.compile(
+    r"xxxx|\*\*\*\*|\.\.\.\.|____|your|example|placeholder|change.?me|insert|replace|redacted|dummy|todo|<|\$\{|\{\{|…|\x01"
+)
 
 # What begins so points at the secret instead of being it.
 _REFERENCE = re.compile(
@@ -51,7 +52,7 @@ _WORDS = frozenset(_WORD_LIST.split())
 def is_placeholder(value: str) -> bool:
     """Whether a value only holds the place of a secret, or names where it is kept."""
     lower = value[:_LOOKED_AT].lower()
-    if any(filler in lower for filler in _FILLERS) or lower in _WORDS:
+    if lower in _WORDS or _FILLER.search(lower) is not None:
         return True
     return len(set(lower)) < 4 or _REFERENCE.match(value) is not None
 
@@ -67,7 +68,7 @@ def looks_random(value: str, least: int) -> bool:
         if len(whole) < max(least, _WHOLE_CHARS) or not is_wild(whole):
             return False
     lower = seen.lower()
-    return len(set(lower)) >= min(7, least) and not any(filler in lower for filler in _FILLERS)
+    return len(set(lower)) >= min(7, least) and _FILLER.search(lower) is None
 
 
 def _is_odd(part: str) -> bool:
