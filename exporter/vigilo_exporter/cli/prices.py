@@ -130,8 +130,9 @@ def _tell_file(where: str, file: PriceFile | None) -> None:
     if file is None:
         typer.echo(f"{where}: no `[prices]`")
         return
-    from vigilo.policy.pricing import quote
+    from vigilo.policy.pricing import price_table
 
+    table, now = price_table(), datetime.now(timezone.utc).timestamp()
     typer.echo(f"{where}: {len(file.entries)} models, {len(file.aliases)} aliases; no fault found")
     for alias, target in file.aliases.items():
         typer.echo(f"  alias {alias} is {target}")
@@ -140,9 +141,7 @@ def _tell_file(where: str, file: PriceFile | None) -> None:
         named = f"{entry.provider or 'any provider'}: {entry.match} {entry.model!r}"
         over = "new"
         if entry.match == "exact" and entry.provider:
-            known = quote(entry.provider, entry.model)
-            if known.card.source == "genai-prices" or any(origin == "vigilo" for origin, _ in known.entries):
-                over = f"over {known.card.source}"
+            over = "over genai-prices" if table.listing(entry.provider, entry.model, "", now) else "new"
         elif entry.match != "exact":
             over = "over whatever it matches"
         typer.echo(f"  {named}, {over}: {keys}")

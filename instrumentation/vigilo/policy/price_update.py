@@ -70,7 +70,7 @@ def read_update(path: Path) -> Update:
         loaded = table_of(providers, day)
         day = newest_change(loaded.providers, written)
         table = PriceTable(loaded.providers, loaded.version, day)
-        models = sum(1 for _ in _models(table))
+        models = sum(1 for _, model in _models(table) if _checked(model))
     except Exception as error:  # noqa: BLE001 - whatever the package's reader says
         what = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise ConfigError(f"{path} is no price table that genai-prices can read: {what}") from None
@@ -119,6 +119,20 @@ def keep(update: Update, home: Path) -> Path:
     except OSError as error:
         raise ConfigError(f"{target}: cannot be written: {error.strerror}") from None
     return target
+
+
+def _checked(model: Any) -> bool:
+    """True, since the package's reader takes any number for a price.
+
+    Raises:
+        ValueError: one is negative.
+    """
+    listed = [one.prices for one in model.prices] if isinstance(model.prices, list) else [model.prices]
+    for prices in (*listed, *(variant.prices for variant in model.price_variants or ())):
+        for name, steps in rates_of(vars(prices)).items():
+            if any(rate < 0 for _, rate in steps):
+                raise ValueError(f"model {model.id!r} has a negative price for {name}")
+    return True
 
 
 def _models(table: PriceTable) -> Iterator[tuple[str, Any]]:

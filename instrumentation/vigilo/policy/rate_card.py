@@ -172,7 +172,7 @@ class RateCard:
 
     def _amount_of_all(self, usage: Usage) -> int | None:
         """The price by all rates there are."""
-        if not self._rates_what_was_used(usage):
+        if not self.rated or not self._rates_what_was_used(usage):
             return None
         tier = self._tier(usage.input_tokens or 0)
         amount = tier.request
@@ -190,14 +190,26 @@ class RateCard:
 
     def _rates_what_was_used(self, usage: Usage) -> bool:
         """Whether there are rates for it. Sound and images beside tokens need none: they are the same thing twice."""
-        for name in FEE_FIELDS:
-            if getattr(usage, name) and name not in self.rated:
-                return False
+        if (usage.web_searches and "web_searches" not in self.rated) or (
+            usage.file_searches and "file_searches" not in self.rated
+        ):
+            return False
         if self._tokens and (usage.input_tokens is not None or usage.output_tokens is not None):
             return True
         return any(name in self.rated and getattr(usage, name) is not None for name in MEDIA_FIELDS)
 
     def _check_overlaps(self, usage: Usage) -> None:
+        if (
+            (usage.cache_read_tokens or 0)
+            + (usage.cache_write_tokens or 0)
+            + (usage.input_audio_tokens or 0)
+            + (usage.input_image_tokens or 0)
+            + (usage.input_video_tokens or 0)
+        ) <= (usage.input_tokens or 0) and (
+            not (usage.cache_read_tokens or usage.cache_write_tokens or usage.output_reasoning_tokens)
+            and (usage.output_audio_tokens or 0) + (usage.output_image_tokens or 0) <= (usage.output_tokens or 0)
+        ):
+            return  # nothing overlaps: the way of nearly all calls with sound or pictures
         for whole, parts in self.leaves:
             left = 0
             for name, sign in parts:
