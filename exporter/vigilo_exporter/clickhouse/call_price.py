@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from vigilo.policy.pricing import Cost
@@ -32,6 +32,16 @@ _PROBES: Final[tuple[dict[str, int], ...]] = (
 _DAY_S: Final = 86_400
 
 
+class PriceKey(NamedTuple):
+    """What the rates of a call depend on, beside its time; ``billed_as`` is '' where the price has the model's name."""
+
+    provider: str
+    request_model: str
+    response_model: str
+    billed_as: str
+    tier: str
+
+
 def price_of(call: dict[str, Any]) -> Cost | None:
     """The price by today's table at the time of the call, or None when it is not known.
 
@@ -44,45 +54,31 @@ def price_of(call: dict[str, Any]) -> Cost | None:
     usage = {name: call[column] for column, name in _USAGE_BY_COLUMN.items() if call[column]}
     for name, amount in call["OtherUsage"].items():
         usage[name] = int(amount) if float(amount).is_integer() else amount
-    return _price(
-        call["Provider"],
-        call["RequestModel"],
-        call["ResponseModel"],
-        usage,
-        call["ServiceTier"],
-        call["began_unix_s"],
-    )
+    key = PriceKey(call["Provider"], call["RequestModel"], call["ResponseModel"], call["BilledAs"], call["ServiceTier"])
+    return _price(key, usage, call["began_unix_s"])
 
 
-def has_price(provider: str, request_model: str, response_model: str, tier: str, day: str) -> bool:
+def has_price(key: PriceKey, day: str) -> bool:
     """Whether anything of a model had a price on a day (``2026-11-01``, UTC) by today's table.
 
     Raises:
         VigiloError: the price table cannot be loaded.
     """
     began = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=timezone.utc).timestamp()
-    return any(
-        _price(provider, request_model, response_model, probe, tier, at) is not None
-        for at in (began, began + _DAY_S - 1)
-        for probe in _PROBES
-    )
+    return any(_price(key, probe, at) is not None for at in (began, began + _DAY_S - 1) for probe in _PROBES)
 
 
-def _price(
-    provider: str, request_model: str, response_model: str, usage: dict[str, Any], tier: str, at_unix_s: float
-) -> Cost | None:
+def _price(key: PriceKey, usage: dict[str, Any], at_unix_s: float) -> Cost | None:
     from vigilo.policy.pricing import reprice
 
-    # As for a live call: the model that answered first, and for Bedrock the one that was asked, whose name has the
-    # region in it.
-    bedrock = provider == "aws.bedrock"
-    for model in (request_model, response_model) if bedrock else (response_model, request_model):
-        if not model:
-            continue
-        try:
-            cost = reprice(provider, model, usage, tier or None, at_unix_s)
-        except ValueError:  # a count that this version does not price
-            continue
-        if cost is not None:
+    names: tuple[str, ...] = (key.billed_as,)
+    if not key.billed_as:
+        # As for a live call: the model that answered first, and for Bedrock the one that was asked, whose name has the
+        # region in it.
+        names = (key.response_model, key.request_model)
+        if key.provider == "aws.bedrock":
+            names = names[::-1]
+    for name in names:
+        if name and (cost := reprice(key.provider, name, usage, key.tier or None, at_unix_s)) is not None:
             return cost
     return None

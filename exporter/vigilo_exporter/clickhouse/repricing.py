@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
-from vigilo_exporter.clickhouse.call_price import NANO_DOLLAR, has_price, price_of
+from vigilo_exporter.clickhouse.call_price import NANO_DOLLAR, PriceKey, has_price, price_of
 from vigilo_exporter.clickhouse.engine import quoted, storable_path
 from vigilo_exporter.queries import query_text
 
@@ -42,7 +42,7 @@ _ARRIVED = "arrived"  # a file: calls were taken in that are not priced yet
 _WORD = re.compile(r"\b(CALL_KEY|CAUSE|RUN|BATCH|CHANGED_AT|FILE|DAY)\b")
 
 CALL_KEY = """sipHash64(
-        Timestamp, TraceId, SpanId, ServiceName, Operation, Provider, RequestModel, ResponseModel, Status,
+        Timestamp, TraceId, SpanId, ServiceName, Operation, Status, Provider, RequestModel, ResponseModel, BilledAs,
         ServiceTier, InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens, CacheWrite1hTokens, ReasoningTokens,
         InputAudioTokens, OutputAudioTokens, InputImageTokens, OutputImageTokens, OtherUsage,
         CostUsd, Priced, CostSource, CostSnapshot
@@ -143,7 +143,7 @@ class Repricing:
         """
         run = _Run(f"{time.time_ns():020d}-{os.getpid()}", cause, dry_run)
         tallies: dict[tuple[str, str], ModelPrices] = {}
-        days: dict[str, list[tuple[str, str, str, str]]] = {}
+        days: dict[str, list[PriceKey]] = {}
         for group in self._engine.query(query_text("priceable_groups"), _parameters(selection)):
             tally = _tally(tallies, group["provider"], group["request_model"] or group["response_model"])
             tally.calls += group["calls"]
@@ -152,8 +152,8 @@ class Repricing:
             cost = Decimal(group["cost_usd"])
             tally.cost_before_usd += cost
             tally.cost_after_usd += cost
-            key = (group["provider"], group["request_model"], group["response_model"], group["tier"])
-            if group["priced_by"] == "store" and has_price(*key, group["day"]):
+            key = PriceKey(*(group[name] for name in PriceKey._fields))
+            if group["priced_by"] == "store" and has_price(key, group["day"]):
                 days.setdefault(group["day"], []).append(key)
         batch = 0
         for day, groups in days.items():
@@ -164,9 +164,7 @@ class Repricing:
                     batch += 1
         return tuple(sorted(tallies.values(), key=lambda tally: (-tally.cost_after_usd, tally.provider, tally.model)))
 
-    def _pages(
-        self, selection: Selection, day: str, groups: list[tuple[str, str, str, str]]
-    ) -> Iterator[list[dict[str, Any]]]:
+    def _pages(self, selection: Selection, day: str, groups: list[PriceKey]) -> Iterator[list[dict[str, Any]]]:
         sql = query_text("priceable_calls").replace("CALL_KEY", CALL_KEY)
         fixed = {**_parameters(selection), "day": day, "page": PAGE_CALLS, "groups": "\n".join(map(json.dumps, groups))}
         after, after_key = "1970-01-01 00:00:00", 0
@@ -241,7 +239,6 @@ def _changes(page: list[dict[str, Any]], tallies: dict[tuple[str, str], ModelPri
                 call["Provider"],
                 call["RequestModel"],
                 call["Status"],
-                call["InputTokens"] + call["OutputTokens"],
                 call["Priced"],
                 call["CostUsd"],
                 call["CostSource"],

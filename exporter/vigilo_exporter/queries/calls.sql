@@ -19,7 +19,7 @@ SELECT
     sum(CostUsd) AS cost_usd,
     countIf(Priced) AS priced_calls,
     arraySort(groupUniqArrayIf((CostSource, CostSnapshot), Priced)) AS priced_by,
-    countIf(NOT Priced AND InputTokens + OutputTokens > 0) AS unpriced_calls,
+    countIf(NOT Priced AND (InputTokens + OutputTokens > 0 OR notEmpty(OtherUsage))) AS unpriced_calls,
     quantilesExact(0.5, 0.95)(DurationNs) AS latency_ns,
     countIf(TimeToFirstChunkNs > 0) AS streamed_calls,
     quantileExactIf(0.5)(TimeToFirstChunkNs, TimeToFirstChunkNs > 0) AS time_to_first_chunk_ns

@@ -2,7 +2,7 @@
 SELECT
     toString(Timestamp) AS began,
     toUnixTimestamp64Nano(Timestamp) / 1e9 AS began_unix_s,
-    TraceId, SpanId, ServiceName, Operation, Provider, RequestModel, ResponseModel, Status, ServiceTier,
+    TraceId, SpanId, ServiceName, Operation, Provider, RequestModel, ResponseModel, BilledAs, Status, ServiceTier,
     InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens, CacheWrite1hTokens, ReasoningTokens,
     InputAudioTokens, OutputAudioTokens, InputImageTokens, OutputImageTokens, OtherUsage,
     CostUsd, Priced, CostSource, CostSnapshot,
@@ -20,8 +20,8 @@ WHERE toDate(Timestamp) = {day:Date}
         WHERE Timestamp >= {day:Date} - INTERVAL 1 HOUR AND Timestamp < {day:Date} + INTERVAL 25 HOUR
             AND ParentSpanId != ''
     ))
-    AND (Provider, RequestModel, ResponseModel, ServiceTier) IN (
-        SELECT * FROM format(JSONCompactEachRow, 'a String, b String, c String, d String', {groups:String})
+    AND (Provider, RequestModel, ResponseModel, BilledAs, ServiceTier) IN (
+        SELECT * FROM format(JSONCompactEachRow, 'a String, b String, c String, d String, e String', {groups:String})
     )
 ORDER BY Timestamp, CallKey
 LIMIT {page:UInt32} WITH TIES

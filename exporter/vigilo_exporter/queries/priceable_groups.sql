@@ -4,6 +4,7 @@ SELECT
     Provider AS provider,
     RequestModel AS request_model,
     ResponseModel AS response_model,
+    BilledAs AS billed_as,
     ServiceTier AS tier,
     if(CostSource = 'provider', 'provider', if(CostParts > 0, 'parts', 'store')) AS priced_by,
     count() AS calls,
@@ -15,5 +16,5 @@ WHERE Timestamp >= {since:DateTime64(9)} AND Timestamp < {until:DateTime64(9)}
     AND ({provider:String} = '' OR Provider = {provider:String})
     AND ({model:String} = '' OR RequestModel = {model:String} OR ResponseModel = {model:String})
     AND (InputTokens + OutputTokens > 0 OR notEmpty(OtherUsage) OR Priced)
-GROUP BY day, provider, request_model, response_model, tier, priced_by
-ORDER BY day, provider, request_model, response_model, tier, priced_by
+GROUP BY day, provider, request_model, response_model, billed_as, tier, priced_by
+ORDER BY day, provider, request_model, response_model, billed_as, tier, priced_by

@@ -7,6 +7,6 @@ SELECT
 FROM llm_calls
 WHERE Timestamp >= {since:DateTime64(9)} AND Timestamp < {until:DateTime64(9)}
     AND NOT Priced
-    AND InputTokens + OutputTokens > 0
+    AND (InputTokens + OutputTokens > 0 OR notEmpty(OtherUsage))
 GROUP BY provider, model
 ORDER BY calls DESC, provider, model

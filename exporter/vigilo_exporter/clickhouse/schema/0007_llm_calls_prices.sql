@@ -36,6 +36,7 @@ CREATE TABLE llm_calls_next
     OutputAudioTokens UInt32 CODEC(T64, ZSTD(1)),
     InputImageTokens UInt32 CODEC(T64, ZSTD(1)),
     OutputImageTokens UInt32 CODEC(T64, ZSTD(1)),
+    BilledAs LowCardinality(String) CODEC(ZSTD(1)), -- the name of the price where it is not the model's
     OtherUsage Map(LowCardinality(String), Float64) CODEC(ZSTD(1)), -- what else is billed, by the names of Usage
     ServiceTier LowCardinality(String) CODEC(ZSTD(1)), -- batch, flex, priority, ...; '' or default: the list price
     CostUsd Decimal(18, 9) CODEC(T64, ZSTD(1)),
@@ -84,6 +85,7 @@ SELECT
     s.output_audio,
     s.input_image,
     s.output_image,
+    '',
     s.other_usage,
     s.tier,
     c.CostUsd,
@@ -103,8 +105,17 @@ ANY LEFT JOIN
         toUInt32OrZero(SpanAttributes['gen_ai.usage.image.input_tokens']) AS input_image,
         toUInt32OrZero(SpanAttributes['gen_ai.usage.image.output_tokens']) AS output_image,
         CAST(arrayFilter(told -> told.2 > 0 AND isFinite(told.2), [
+            ('cache_audio_read_tokens', toFloat64OrZero(SpanAttributes['vigilo.usage.audio.cache_read.input_tokens'])),
+            ('cache_image_read_tokens', toFloat64OrZero(SpanAttributes['vigilo.usage.image.cache_read.input_tokens'])),
+            ('input_video_tokens', toFloat64OrZero(SpanAttributes['vigilo.usage.video.input_tokens'])),
             ('input_audio_seconds', toFloat64OrZero(SpanAttributes['vigilo.usage.audio.input_seconds'])),
-            ('web_searches', toFloat64OrZero(SpanAttributes['anthropic.usage.server_tool_use.web_search_requests']))
+            ('input_characters', toFloat64OrZero(SpanAttributes['vigilo.usage.input_characters'])),
+            ('output_images', toFloat64OrZero(SpanAttributes['vigilo.usage.output_images'])),
+            ('file_searches', toFloat64OrZero(SpanAttributes['vigilo.usage.file_searches'])),
+            ('web_searches', greatest(
+                toFloat64OrZero(SpanAttributes['vigilo.usage.web_searches']),
+                toFloat64OrZero(SpanAttributes['anthropic.usage.server_tool_use.web_search_requests'])
+            ))
         ]), 'Map(LowCardinality(String), Float64)') AS other_usage,
         multiIf(
             SpanAttributes['vigilo.cost.tier'] != '', SpanAttributes['vigilo.cost.tier'],
@@ -199,9 +210,13 @@ SELECT
     coalesce(
         nullIf(SpanAttributes['gen_ai.request.model'], ''),
         nullIf(SpanAttributes['llm.model_name'], ''),
+        nullIf(SpanAttributes['llm.request.model_name'], ''),
         SpanAttributes['embedding.model_name']
     ) AS RequestModel,
-    SpanAttributes['gen_ai.response.model'] AS ResponseModel,
+    coalesce(
+        nullIf(SpanAttributes['gen_ai.response.model'], ''),
+        SpanAttributes['llm.response.model_name']
+    ) AS ResponseModel,
     SpanAttributes['user.id'] AS UserId,
     SpanAttributes['session.id'] AS SessionId,
     SpanAttributes['gen_ai.conversation.id'] AS ConversationId,
@@ -257,9 +272,19 @@ SELECT
     ) AS OutputAudioTokens,
     toUInt32OrZero(SpanAttributes['gen_ai.usage.image.input_tokens']) AS InputImageTokens,
     toUInt32OrZero(SpanAttributes['gen_ai.usage.image.output_tokens']) AS OutputImageTokens,
+    SpanAttributes['vigilo.cost.model'] AS BilledAs,
     CAST(arrayFilter(told -> told.2 > 0 AND isFinite(told.2), [
+        ('cache_audio_read_tokens', toFloat64OrZero(SpanAttributes['vigilo.usage.audio.cache_read.input_tokens'])),
+        ('cache_image_read_tokens', toFloat64OrZero(SpanAttributes['vigilo.usage.image.cache_read.input_tokens'])),
+        ('input_video_tokens', toFloat64OrZero(SpanAttributes['vigilo.usage.video.input_tokens'])),
         ('input_audio_seconds', toFloat64OrZero(SpanAttributes['vigilo.usage.audio.input_seconds'])),
-        ('web_searches', toFloat64OrZero(SpanAttributes['anthropic.usage.server_tool_use.web_search_requests']))
+        ('input_characters', toFloat64OrZero(SpanAttributes['vigilo.usage.input_characters'])),
+        ('output_images', toFloat64OrZero(SpanAttributes['vigilo.usage.output_images'])),
+        ('file_searches', toFloat64OrZero(SpanAttributes['vigilo.usage.file_searches'])),
+        ('web_searches', greatest(
+            toFloat64OrZero(SpanAttributes['vigilo.usage.web_searches']),
+            toFloat64OrZero(SpanAttributes['anthropic.usage.server_tool_use.web_search_requests'])
+        ))
     ]), 'Map(LowCardinality(String), Float64)') AS OtherUsage,
     coalesce(
         nullIf(SpanAttributes['vigilo.cost.tier'], ''),
@@ -297,7 +322,7 @@ SELECT
     sum(c.ReasoningTokens) AS ReasoningTokens,
     sum(c.CostUsd) AS CostUsd,
     countIf(c.Priced) AS PricedCalls,
-    countIf(NOT c.Priced AND c.InputTokens + c.OutputTokens > 0) AS UnpricedCalls,
+    countIf(NOT c.Priced AND (c.InputTokens + c.OutputTokens > 0 OR notEmpty(c.OtherUsage))) AS UnpricedCalls,
     sum(c.DurationNs) AS DurationNs,
     sumMap(map(toInt16(floor(log2(greatest(c.DurationNs, 1)) * 8)), toUInt64(1))) AS DurationBuckets,
     sumMapIf(

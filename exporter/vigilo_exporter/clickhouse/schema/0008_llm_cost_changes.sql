@@ -10,7 +10,6 @@ CREATE TABLE IF NOT EXISTS llm_cost_changes
     Provider LowCardinality(String) CODEC(ZSTD(1)),
     RequestModel LowCardinality(String) CODEC(ZSTD(1)),
     Status LowCardinality(String) CODEC(ZSTD(1)),
-    Tokens UInt64 CODEC(T64, ZSTD(1)), -- input and output
     OldPriced Bool, -- false: the call had no cost, and OldCostUsd is 0
     OldCostUsd Decimal(18, 9) CODEC(T64, ZSTD(1)),
     OldSource LowCardinality(String) CODEC(ZSTD(1)),
@@ -41,6 +40,6 @@ SELECT
     Status,
     sum(NewCostUsd - OldCostUsd) AS CostUsd,
     countIf(NOT OldPriced) AS PricedCalls,
-    -toInt64(countIf(NOT OldPriced AND Tokens > 0)) AS UnpricedCalls
+    -toInt64(countIf(NOT OldPriced)) AS UnpricedCalls
 FROM llm_cost_changes
 GROUP BY Hour, ServiceName, Provider, RequestModel, Operation, Status;

@@ -9,7 +9,7 @@ WHERE $__timeFilter(Timestamp)
     AND $__conditionalAll(ServiceName IN (${service:singlequote}), $service)
     AND $__conditionalAll(RequestModel IN (${model:singlequote}), $model)
     AND NOT Priced
-    AND InputTokens + OutputTokens > 0
+    AND (InputTokens + OutputTokens > 0 OR notEmpty(OtherUsage))
 GROUP BY "Provider", "Model"
 ORDER BY "Calls" DESC, "Model"
 LIMIT 20
