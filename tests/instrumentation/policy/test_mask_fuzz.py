@@ -64,7 +64,7 @@ def pieces_of(value, size):
     return {value[start : start + size] for start in range(len(value) - size + 1)}
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(ANY_TEXT)
 def test_any_text_is_masked_and_is_never_the_worse_for_it(text):
     masked = mask(text)
@@ -73,7 +73,7 @@ def test_any_text_is_masked_and_is_never_the_worse_for_it(text):
     assert mask(masked) == masked
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(WORDS, VALUES, BETWEEN), min_size=1, max_size=8))
 def test_of_values_one_behind_the_other_none_is_left(parts):
     masked = mask("".join(f"{word} {value}{between}" for word, value, between in parts))
@@ -81,14 +81,14 @@ def test_of_values_one_behind_the_other_none_is_left(parts):
     assert mask(masked) == masked
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(st.one_of(PERSONAL, BETWEEN, WORDS, st.sampled_from(UNNAMED), ANY_TEXT), max_size=12).map("".join))
 def test_masking_twice_is_masking_once(text):
     once = mask(text)
     assert mask(once) == once
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     VALUES, st.integers(-8, 80), st.sampled_from(["word ", "a@b.io, ", "4111 1111 1111 1111; "]), st.integers(90, 300)
 )
