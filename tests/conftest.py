@@ -59,6 +59,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if name != "VIGILO_RAISE_INTERNAL":
             monkeypatch.delenv(name)
     monkeypatch.setenv("VIGILO_HOME", str(tmp_path / "vigilo-home"))
+    monkeypatch.setenv("VIGILO_PRICE_AGE_DAYS", "0")  # the tests shall pass next year too
     from vigilo.settings import app_settings
 
     clear = getattr(app_settings, "cache_clear", None)

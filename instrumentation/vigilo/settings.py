@@ -66,6 +66,13 @@ def _positive(value: object) -> int:
     return number
 
 
+def _count(value: object) -> int:
+    number = int(value) if isinstance(value, str) else value
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise ValueError
+    return number
+
+
 def _seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError
@@ -171,6 +178,11 @@ class Settings:
         "Seconds after which a stream that is kept but not read has its span ended; `0` never",
         {"parse": _seconds, "allowed": "a number of seconds, 0 or more"},
         default=600.0,
+    )
+    price_age_days: int = _setting(
+        "Age in days from which on the price table is logged as old, as an error from 120 on; `0` never",
+        {"parse": _count, "allowed": "a whole number, 0 or more"},
+        default=45,
     )
 
 

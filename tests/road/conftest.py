@@ -32,7 +32,7 @@ class Road:
     def environment(self, **variables):
         # Apps and commands run as a user's would: failures inside vigilo are swallowed and logged, not raised.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("VIGILO_", "OTEL_"))}
-        return {**inherited, "VIGILO_HOME": str(self.home), **variables}
+        return {**inherited, "VIGILO_HOME": str(self.home), "VIGILO_PRICE_AGE_DAYS": "0", **variables}
 
     def start(self, script, **variables):
         """Starts an app under `opentelemetry-instrument` with nothing configured but the home."""

@@ -30,6 +30,7 @@ FORK_WAIT_S = 5.0
 LOOK_EVERY_S = 1.0
 OLD_DAYS: Final = 45
 VERY_OLD_DAYS: Final = 120
+"""Ages at which a table is old, and far too old."""
 KEPT_TABLE: Final = "genai-prices.json"
 KEPT_FILE: Final = "prices.toml"
 
@@ -122,7 +123,7 @@ class LivePrices:
             table = _table(home)
             self.book = PriceBook(table, self._layers(home, None), own_prices())
             if table is not None:
-                _warn_if_old(table)
+                _warn_if_old(table, _age_setting())
         except Exception as error:  # noqa: BLE001 - without prices the app goes on
             report_internal("loading the prices", error)
         finally:
@@ -230,9 +231,15 @@ def age_days(table: PriceTable) -> int:
     return (datetime.now(timezone.utc).date() - table.day).days
 
 
-def _warn_if_old(table: PriceTable) -> None:
+def _age_setting() -> int:
+    from vigilo.settings import app_settings
+
+    return app_settings().price_age_days
+
+
+def _warn_if_old(table: PriceTable, after_days: int) -> None:
     days = age_days(table)
-    if days > OLD_DAYS:
+    if after_days and days > after_days:
         level, how = (logging.ERROR, "far too old") if days > VERY_OLD_DAYS else (logging.WARNING, "old")
         _log.log(
             level,

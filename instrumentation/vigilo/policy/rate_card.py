@@ -79,6 +79,8 @@ class Tier:
     cache_read: int
     cache_write: int
     cache_write_1h: int
+    input_audio: int
+    output_audio: int
     rates: tuple[tuple[str, int], ...]
 
 
@@ -117,21 +119,7 @@ class RateCard:
         Raises:
             ValueError: the counts contradict each other, or do not tell enough.
         """
-        if (
-            not self._fast
-            or usage.web_searches
-            or usage.file_searches
-            or (
-                self._kinds
-                and (
-                    usage.input_audio_tokens
-                    or usage.output_audio_tokens
-                    or usage.input_image_tokens
-                    or usage.output_image_tokens
-                    or usage.input_video_tokens
-                )
-            )
-        ):
+        if not self._fast or usage.web_searches or usage.file_searches:
             return self._amount_of_all(usage)
         whole = usage.input_tokens or 0
         out = usage.output_tokens or 0
@@ -150,6 +138,16 @@ class RateCard:
             if not 0 <= for_an_hour <= write:
                 check(usage)
             amount += tier.cache_write * write + tier.cache_write_1h * for_an_hour
+        if self._kinds:
+            heard, seen, watched = usage.input_audio_tokens, usage.input_image_tokens, usage.input_video_tokens
+            spoken, drawn = usage.output_audio_tokens, usage.output_image_tokens
+            if heard or spoken or seen or drawn or watched:
+                if read or write or seen or drawn or watched:
+                    return self._amount_of_all(usage)
+                heard, spoken = heard or 0, spoken or 0
+                if not (0 <= heard <= whole and 0 <= spoken <= out):
+                    check(usage)
+                amount += tier.input_audio * heard + tier.output_audio * spoken
         return amount
 
     def usd(self, usage: Usage) -> Decimal | None:
@@ -336,6 +334,8 @@ def _tier(above: int, rates: Mapping[str, Steps], leaves: Mapping[str, Mapping[s
         cache_read=whole.get("cache_read_tokens", 0),
         cache_write=whole.get("cache_write_tokens", 0),
         cache_write_1h=whole.get("cache_write_1h_tokens", 0),
+        input_audio=whole.get("input_audio_tokens", 0),
+        output_audio=whole.get("output_audio_tokens", 0),
         rates=tuple(whole.items()),
     )
 

@@ -175,7 +175,8 @@ def test_an_old_table_is_told_of(caplog, days, level):
 
     day = datetime.now(timezone.utc).date() - timedelta(days)
     with caplog.at_level(logging.INFO, "vigilo"):
-        live_prices._warn_if_old(PriceTable([], "0.2.3", day))
+        live_prices._warn_if_old(PriceTable([], "0.2.3", day), 45)
+        live_prices._warn_if_old(PriceTable([], "0.2.3", day), 0)
     assert [record.levelno for record in caplog.records] == ([] if level is None else [level])
     if level:
         assert f"0.2.3 ({day})" in caplog.text

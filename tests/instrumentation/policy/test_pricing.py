@@ -328,3 +328,17 @@ def test_the_app_may_round_its_own_decimals():
     with localcontext() as context:
         context.prec = 2
         assert price("openai", "gpt-4o", {"input_tokens": 1_234_567}) == Decimal("3.0864175")
+
+
+@given(st.sampled_from(TOKEN_PRICED), usages(), st.integers(0, 400_000), st.integers(0, 400_000))
+def test_the_short_way_gives_what_all_rates_give(ref, counts, drawn, spoken):
+    """Nearly all calls have few kinds of tokens, and a sum that is written out for these."""
+    card = live_prices.live.up_to_date().card(*ref, "", CHECKED.timestamp())
+    usage = Usage(**counts, output_audio_tokens=spoken or None, output_image_tokens=drawn or None)
+    results = []
+    for way in (card.amount, card._amount_of_all):
+        try:
+            results.append(way(usage))
+        except ValueError:
+            results.append(ValueError)
+    assert results[0] == results[1]
