@@ -39,12 +39,15 @@ _MACHINE = (
     "faas.",
     "heroku.",
     "host.",
+    "http.host",
+    "http.server_name",
     "http.user_agent",
     "http.response.status_code",
     "hw.",
     "k8s.",
     "messaging.message.id",
     "net.host.",
+    "net.sock.host.",
     "network.local.",
     "network.protocol.",
     "network.transport",
@@ -62,7 +65,19 @@ _MACHINE = (
     semconv.COST_SNAPSHOT,
     semconv.REQUEST_ID,
 )
-_URL = frozenset({"url.full", "url.original", "http.url", "http.target", "url.path", "url.query", "http.route"})
+_URL = frozenset(
+    {
+        "url.full",
+        "url.original",
+        "url.path",
+        "url.query",
+        "http.url",
+        "http.target",
+        "http.route",
+        "db.connection_string",
+        "messaging.url",
+    }
+)
 PERSONS = frozenset(
     {
         semconv.USER_ID,

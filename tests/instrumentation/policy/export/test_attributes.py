@@ -92,6 +92,8 @@ def test_what_is_nested_without_end_is_cut():
         ("k8s.pod.ip", "203.0.113.7"),
         ("url.full", "https://203.0.113.7:8443/v1/orders?page=2"),
         ("http.url", "http://[2001:db8::17]/v1"),
+        ("http.host", "203.0.113.7:8443"),
+        ("db.connection_string", "postgresql://203.0.113.7:5432/orders"),
         ("messaging.body.size", CARD),
         ("phone.call.duration_ns", 4155552671),
         ("db.statement", "SELECT id, name FROM orders WHERE total > 12.50 LIMIT 10"),
@@ -118,6 +120,7 @@ def test_what_machines_write_is_left_alone(name, value):
         ("db.password", PASSWORD, "[SECRET]"),
         ("nested", {"api_key": PASSWORD}, {"api_key": "[SECRET]"}),
         ("customer.phone", "2125550123", "[PHONE]"),
+        ("gen_ai.headers", "{'X-Team': 'red'}", "[SECRET]"),
     ],
 )
 def test_names_say_what_values_are(attributes_of, name, value, shown):
