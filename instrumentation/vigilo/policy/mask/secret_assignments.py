@@ -16,7 +16,19 @@ PASSWORD, SECRET, KEY, FAINT = 3, 2, 1, 0
 NAMES: tuple[tuple[str, int], ...] = (
     *(
         (name, PASSWORD)
-        for name in ("passw", "passphrase", "passcode", "pwd", "pass", "pswd", "pw", "p/w", "contrase", "senha")
+        for name in (
+            "passw",
+            "passphrase",
+            "passcode",
+            "pwd",
+            "pass",
+            "pswd",
+            "pw",
+            "p/w",
+            "contraseña",
+            "contrasena",
+            "senha",
+        )
     ),
     *((name, PASSWORD) for name in ("парол", "密码", "密碼", "パスワード", "비밀번호")),
     *((name, SECRET) for name in ("secret", "cred")),
@@ -50,15 +62,17 @@ _BETWEEN = re.compile(
 )
 
 _RUN = re.compile(r"[A-Za-z0-9_-]{16}")
-_LONGEST = 256
+_LONGEST = 128
+_MOST_SIGNS = 3
+_MOST_TRIES = 2
 _QUOTED = {
-    '"': re.compile(r'[^"\n]{1,256}'),
-    "'": re.compile(r"[^'\n]{1,256}"),
-    "`": re.compile(r"[^`\n]{1,256}"),
-    "\\": re.compile(r"""[^"'`\\\n]{1,256}"""),
-    "&": re.compile(r"[^&\n]{1,256}"),
+    '"': re.compile(r'[^"\n]{1,128}'),
+    "'": re.compile(r"[^'\n]{1,128}"),
+    "`": re.compile(r"[^`\n]{1,128}"),
+    "\\": re.compile(r"""[^"'`\\\n]{1,128}"""),
+    "&": re.compile(r"[^&\n]{1,128}"),
 }
-_BARE = re.compile(r"""(?:[^\s"'`<>\\&;,)}\]\x01]|[&;,)}\]](?![\s"'\\)}\]]|\Z|[\w.%-]{1,40}=)){1,256}""")
+_BARE = re.compile(r"""(?:[^\s"'`<>\\&;,)}\]\x01]|[&;,)}\]](?![\s"'\\)}\]]|\Z|[\w.%-]{1,40}=)){1,128}""")
 _PLAIN = re.compile(r"[A-Za-z'-]*[.,;:!?)]{0,3}(?:\s|\Z)")
 _MORE = re.compile(r"[A-Za-z0-9_+/=.~-]*")
 
@@ -143,35 +157,41 @@ def find_assignments(text: str, lower: str) -> Iterator[tuple[int, int]]:
     """
     for name, kind in NAMES:
         at = lower.find(name)
+        tried_until, tries = 0, 0
         while at >= 0:
             end = at + len(name)
-            value = _value(text, _Hit(at, end, kind))
+            value, looked_until = _value(text, _Hit(at, end, kind))
             if value is not None:
                 yield value
                 end = max(end, value[1])
-            at = lower.find(name, end)
+            # Names within what was looked at before are few, or the text is made to take long.
+            if at >= tried_until:
+                tried_until, tries = looked_until, 0
+            tries += 1
+            at = lower.find(name, end if tries <= _MOST_TRIES else max(end, tried_until))
 
 
-def _value(text: str, hit: _Hit) -> tuple[int, int] | None:
+def _value(text: str, hit: _Hit) -> tuple[tuple[int, int] | None, int]:
+    """Where the value of a name lies if it is a secret; and how far was looked."""
     between = _BETWEEN.match(text, hit.end)
     # `password.encode("latin1")` says nothing of the password.
     if between is None or ("." in between["rest"] and "(" in (between["sep"] or "")):
-        return None
+        return None, hit.end
     begin = between.end()
     quote = between["quote"]
     space = between["space"] is not None
     before = text[max(0, hit.start - 40) : hit.start]
     # Most that follow such a word in running text are words.
     if not quote and (space or hit.kind != PASSWORD) and _PLAIN.match(text, begin):
-        return None
+        return None, begin
     kind = _kind(text, hit, between["rest"], before)
     if kind is None:
-        return None
+        return None, begin
     in_query = "=" in (between["sep"] or "") and _is_parameter(before)
     found = (_QUOTED[quote[0]] if quote else _BARE).match(text, begin)
     if found is None:
-        return None
-    value = found[0] if quote else found[0].rstrip(".,:;?)]}")
+        return None, begin
+    value = found[0].rstrip() if quote else found[0].rstrip(".,:;?)]}")
     end = begin + len(value)
     if not _is_secret(
         value,
@@ -180,10 +200,10 @@ def _value(text: str, hit: _Hit) -> tuple[int, int] | None:
         space=space,
         sure=in_query or _is_setting(text, hit, between) or (space and _is_option(before)),
     ):
-        return None
+        return None, end
     if len(value) >= _LONGEST and (more := _MORE.match(text, end)) is not None:
         end = more.end()
-    return begin, end
+    return (begin, end), end
 
 
 def _kind(text: str, hit: _Hit, rest: str, before: str) -> int | None:
@@ -241,7 +261,7 @@ def _is_secret(value: str, kind: int, *, quoted: bool, space: bool, sure: bool) 
         return False
     if kind == PASSWORD:
         return _is_password(value, quoted=quoted, space=space, sure=sure)
-    if " " in value.strip() or "(" in value:
+    if " " in value.strip() or "(" in value or value.rstrip("=").count("=") > _MOST_SIGNS:
         return False
     if kind == SECRET:
         if space and not sure:
@@ -265,12 +285,16 @@ def _is_password(value: str, *, quoted: bool, space: bool, sure: bool) -> bool:
         return False
     if " " in value.strip():
         words = value.split()
-        return quoted and len(words) <= 6 and any(_is_odd_word(word) for word in words)
+        return quoted and len(words) <= 6 and any(_is_mixed(word) for word in words)
     if sure:
         return True
     if quoted and not space:
         return True
     return _is_odd_word(value)
+
+
+def _is_mixed(word: str) -> bool:
+    return not word.isdigit() and any(char.isdigit() for char in word)
 
 
 def _is_odd_word(value: str) -> bool:

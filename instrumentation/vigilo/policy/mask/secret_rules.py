@@ -26,7 +26,7 @@ PREFIXES: dict[str, int] = {
     **dict.fromkeys(
         ("dvc_server_", "dvc_client_", "dvc_mobile_", "AVNS_", "npg_", "AIK_CI_", "prf_cli_", "xapp-", "AKC"), 10
     ),
-    **dict.fromkeys(("dapi", "dkea", "dose", "dosa", "doso"), 28),
+    **dict.fromkeys(("dapi", "dkea", "dose", "dosa", "doso"), 20),
     **dict.fromkeys(("akab-", "amzn.mws.", "amzn1.oa2-cs.v1.", "AQVN", "y0_", "YCAJE", "YCN", "cfut_", "cfat_"), 20),
     **dict.fromkeys(("v1.0-", "4b1d", "YCP", "exo", "EXO", "SCW", "fnA", "scw-", "ico-", "essu_", "sha256~"), 24),
     # Code: hosts, builds, registries.
@@ -106,10 +106,10 @@ FORMS: tuple[str, ...] = (
     rf"sl\.(?:u\.)?{_W}{{40,}}",
     # Money, sales, watching, work.
     r"access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-z]{32}",
-    rf"sq0[a-z]{{3}}-{_W}{{20,}}",
+    rf"sq0[a-z]{{3}}-{_W}{{14,}}",
     r"3MVG[A-Za-z0-9_.]{24,}",
     r"00D[A-Za-z0-9]{9,15}![A-Za-z0-9_.]{24,}",
-    r"dt0[A-Za-z][0-9]{2}\.[A-Z0-9]{24}(?:\.[A-Z0-9]{20,})?",
+    r"dt0[A-Za-z][0-9]{2}\.[A-Z0-9]{24}(?:\.[A-Z0-9]{4,})?",
     r"pat[A-Za-z0-9]{14}\.[0-9a-f]{20,}",
     rf"(?:sdk|api|mob|rel)-{_UUID}",
     rf"oy2[a-z0-9]{{43}}{_ENDS}",

@@ -23,7 +23,7 @@ _CHANGES_PER_CHAR = 0.17
 _WILD_CHANGES_PER_CHAR = 0.28
 
 _FILLER = re.compile(
-    r"xxxx|\*\*\*\*|\.\.\.\.|____|your|example|placeholder|change.?me|insert|replace|redacted|dummy|todo|<|\$\{|\{\{|…|\x01"
+    r"xxxx|\*\*\*\*|\.\.\.\.|____|(?:^|[^a-z])your|your[_-]|example|placeholder|change.?me|insert|replace|redacted|dummy|<|\$\{|\{\{|…|\x01"
 )
 
 # What begins so points at the secret instead of being it.
@@ -74,6 +74,8 @@ def looks_random(value: str, least: int) -> bool:
 def _is_odd(part: str) -> bool:
     if len(part) >= _LONG_WORD_CHARS and part.islower() and part.isalpha():
         return len(_RARE.findall(part)) * 9 >= len(part)
+    if len(part) >= _LONG_WORD_CHARS and part.isupper():
+        return len(_RARE.findall(part.lower())) * 9 + len(_CHANGE.findall(part)) * 6 >= len(part)
     return _WORD.fullmatch(part) is None and len(_CHANGE.findall(part)) >= max(2.0, len(part) * _CHANGES_PER_CHAR)
 
 
