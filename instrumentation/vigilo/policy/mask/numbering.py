@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import unicodedata
-from collections import OrderedDict
 from hashlib import blake2b
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_CONVERSATIONS = 1_000
-MAX_VALUES = 1_000
-"""Values of one conversation that are numbered; further ones have plain tags."""
-MAX_VALUES_IN_ALL = 50_000
-"""About 8 MB. Conversations that nobody has had for the longest time are forgotten first."""
+"""Those that nobody has had for the longest time are forgotten; at least half as many are kept."""
+MAX_VALUES = 200
+"""Values of one conversation that are numbered; further ones have plain tags. All in all that is 30 MB at the most."""
 _PHONE_DIGITS = 10
 _DIGEST_BYTES = 12
 _TAG = re.compile(r"\[([A-Z_]+)\]")
@@ -26,17 +28,19 @@ _SPELLED_AT = re.compile(r"%40|\\u0040| ?[\[({<] ?at ?[\])}>] ?| at ")
 _SPELLED_DOT = re.compile(r" ?[\[({<] ?dot ?[\])}>] ?| dot ")
 
 _key = os.urandom(32)
-_lock = threading.Lock()
 
 
 class Numbers:
-    """The numbers of the values of one conversation, or of one call that belongs to none."""
+    """The numbers of the values of one conversation, or of one call that belongs to none.
+
+    Threads may share them. There is no lock: a call may end in a finalizer, which may run while one is held.
+    """
 
     __slots__ = ("_counts", "_known")
 
     def __init__(self) -> None:
         self._known: dict[bytes, int] = {}
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, Iterator[int]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -48,37 +52,33 @@ class Numbers:
             return tag
         kind = named[1]
         known = _hash(f"{kind}\0{canonical(kind, value)}")
-        with _lock:
-            number = self._known.get(known)
-            if number is None:
-                if len(self._known) >= MAX_VALUES:
-                    return tag
-                number = self._counts[kind] = self._counts.get(kind, 0) + 1
-                self._known[known] = number
+        number = self._known.get(known)
+        if number is None:
+            if len(self._known) >= MAX_VALUES:
+                return tag
+            # Each of these is one step. Where two threads meet here, a number may be left out.
+            number = self._known.setdefault(known, next(self._counts.setdefault(kind, count(1))))
         return f"[{kind}_{number}]"
 
 
-_conversations: OrderedDict[bytes, Numbers] = OrderedDict()
+_recent: dict[bytes, Numbers] = {}
+_older: dict[bytes, Numbers] = {}
 
 
 def numbers_of(conversation: str | None) -> Numbers:
     """The numbers of a conversation in this process; new ones, for one call only, where it has no id."""
+    global _recent, _older
     if not conversation:
         return Numbers()
     known = _hash(conversation)
-    with _lock:
-        numbers = _conversations.get(known)
-        if numbers is not None:
-            _conversations.move_to_end(known)
-            return numbers
-        numbers = _conversations[known] = Numbers()
-        if len(_conversations) > MAX_CONVERSATIONS:
-            _conversations.popitem(last=False)
-        # Counted where a conversation begins: it is there that they grow many.
-        kept = sum(map(len, _conversations.values()))
-        while kept > MAX_VALUES_IN_ALL and len(_conversations) > 1:
-            kept -= len(_conversations.popitem(last=False)[1])
-        return numbers
+    recent = _recent
+    numbers = recent.get(known)
+    if numbers is None:
+        numbers = _older.get(known)
+        numbers = recent.setdefault(known, Numbers() if numbers is None else numbers)
+        if len(recent) >= MAX_CONVERSATIONS // 2 and recent is _recent:
+            _older, _recent = recent, {}
+    return numbers
 
 
 def canonical(kind: str, value: str) -> str:
@@ -95,12 +95,3 @@ def canonical(kind: str, value: str) -> str:
 
 def _hash(text: str) -> bytes:
     return blake2b(text.encode("utf-8", "surrogatepass"), key=_key, digest_size=_DIGEST_BYTES).digest()
-
-
-def _after_fork_in_child() -> None:
-    global _lock
-    _lock = threading.Lock()  # another thread may have held it; what is numbered so far keeps its numbers
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
