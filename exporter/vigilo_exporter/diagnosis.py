@@ -61,7 +61,7 @@ def diagnose(home: Path | None, environ: Mapping[str, str]) -> list[Finding]:
         settings = Settings(content="off")
     else:
         found += settings_in_force(settings, environ)
-    return [*found, *store(home or settings.home)]
+    return [*found, *prices(home), *store(home or settings.home)]
 
 
 def vigilo_version() -> str | None:
@@ -141,6 +141,30 @@ def settings_in_force(settings: Settings, environ: Mapping[str, str]) -> Iterato
     for name, source in setting_sources(environ).items():
         value = getattr(settings, name)
         yield Finding("settings", name, OFF if value == "off" else OK, f"{value} ({source})")
+
+
+def prices(home: Path | None) -> Iterator[Finding]:
+    """The price table in use, and how old it is.
+
+    Args:
+        home: the folder to look at instead of the one in the settings.
+    """
+    from vigilo.policy.live_prices import OLD_DAYS
+    from vigilo.policy.price_update import age_days
+    from vigilo.policy.pricing import price_table, use_home
+
+    if home is not None:
+        use_home(home)
+    try:
+        table = price_table()
+    except VigiloError as error:
+        yield Finding("prices", "price table", BROKEN, str(error))
+        return
+    days = age_days(table)
+    detail = f"{table.snapshot}, {'1 day' if days == 1 else f'{days} days'} old"
+    if days > OLD_DAYS:
+        detail += ": prices may have changed since; pip install -U genai-prices, or vigilo prices update --from FILE"
+    yield Finding("prices", "price table", NOTE if days > OLD_DAYS else OK, detail)
 
 
 def store(home: Path) -> Iterator[Finding]:

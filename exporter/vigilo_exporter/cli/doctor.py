@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from dataclasses import asdict
@@ -31,6 +32,7 @@ def doctor(
 
     from vigilo_exporter.diagnosis import BROKEN, diagnose
 
+    logging.getLogger("vigilo").addHandler(logging.NullHandler())  # what it would warn of is among the findings
     findings = diagnose(home.expanduser().absolute() if home else None, os.environ)
     broken = [finding for finding in findings if finding.state == BROKEN]
     if output_format == "json":

@@ -61,9 +61,13 @@ def report(
 
 
 def settings_home(home: Path | None) -> Path:
-    """The folder asked for on the command line, or else the one in the settings."""
+    """The folder asked for on the command line, or else the one in the settings; prices that are kept there count."""
     if home is not None:
-        return home.expanduser().absolute()
+        from vigilo.policy.pricing import use_home
+
+        chosen = home.expanduser().absolute()
+        use_home(chosen)
+        return chosen
     from vigilo.settings import load_settings
 
     return load_settings().home

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -93,6 +94,28 @@ def test_a_key_that_others_can_read_is_noted(doctor, home):
     assert doctor()[1]["user id key"]["state"] == "ok"
 
 
+def test_the_price_table_is_told_with_its_age(doctor, home):
+    _, found = doctor()
+    assert re.fullmatch(r"\S+ \(\d{4}-\d\d-\d\d\), \d+ days? old(: prices may .*)?", found["price table"]["detail"])
+
+
+def test_an_old_price_table_is_noted(python, home):
+    code = """
+from datetime import date
+from vigilo.policy import live_prices, price_table
+packaged = price_table.packaged_table()
+live_prices.packaged_table = lambda: price_table.PriceTable(packaged.providers, "0.0.1", date(2025, 1, 31))
+from vigilo_exporter.cli import main
+main()
+"""
+    done = python("-c", code, "doctor", "--format", "json", "--home", home)
+    (found,) = [each for each in json.loads(done.stdout)["findings"] if each["name"] == "price table"]
+    assert found["state"] == "note"
+    assert found["detail"].startswith("0.0.1 (2025-01-31), ")
+    assert done.stderr == ""
+    assert "prices may have changed since; pip install -U genai-prices" in found["detail"]
+
+
 def test_rivals_are_named(python, home, tmp_path):
     metadata = tmp_path / "site" / "rival-1.0.dist-info"
     metadata.mkdir(parents=True)
@@ -126,5 +149,6 @@ def test_text_names_each_part(vigilo_command):
         "wiring",
         "destinations",
         "settings",
+        "prices",
         "store",
     ]
