@@ -155,7 +155,8 @@ def _phone_end(text: str, begin: int, named: _Named, context: str) -> int | None
         if "(" in value or "-" in value:
             return shaped.end()
     # Most numbers in a list follow another, and no words.
-    words = "" if begin > 1 and text[begin - 2].isdigit() else words_before(text, begin, context)
+    in_list = begin > 2 and (text[begin - 2].isdigit() or text[begin - 3].isdigit())
+    words = "" if in_list else words_before(text, begin, context)
     last = last_word(words) if words else ""
     other = last.lower() in _OTHER_WORDS or last.endswith(_OTHER_ENDINGS)
     if shaped is not None and not other:
