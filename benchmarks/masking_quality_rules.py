@@ -220,11 +220,20 @@ def of_detect_secrets(rng: random.Random) -> Iterator[dict]:
             yield from of_pattern(rule, pattern, 1 if pattern.groups else 0, rng)
 
 
-def of_file(path: Path, rng: random.Random) -> Iterator[dict]:
+def of_betterleaks(rng: random.Random) -> Iterator[dict]:
+    """The rules lie within its library as they were written; the last one is left out, for its end is not marked."""
+    import betterleaks
+
+    library = (Path(betterleaks.__file__).parent / "libbetterleaks.so").read_bytes()
+    text = library[library.rindex(b'title = "betterleaks config"') : library.rindex(b"[[rules]]")]
+    yield from of_gitleaks("betterleaks", text.decode(), rng)
+
+
+def of_gitleaks(name: str, text: str, rng: random.Random) -> Iterator[dict]:
     """Rules in the form of gitleaks: TOML with ``[[rules]]`` of ``id``, ``regex`` and ``secretGroup``."""
     import tomllib
 
-    for row in tomllib.loads(path.read_text("utf-8"))["rules"]:
+    for row in tomllib.loads(text)["rules"]:
         if NO_SECRETS.search(row["id"]):
             continue
         # What Go writes within an expression, Python does not take; a key in one case is a key all the same.
@@ -237,7 +246,7 @@ def of_file(path: Path, rng: random.Random) -> Iterator[dict]:
         except re.error:
             continue
         group = row.get("secretGroup") or (1 if pattern.groups else 0)
-        yield from of_pattern(f"{path.stem}/{row['id']}", pattern, group, rng)
+        yield from of_pattern(f"{name}/{row['id']}", pattern, group, rng)
 
 
 def main() -> None:
@@ -246,10 +255,10 @@ def main() -> None:
     arguments.add_argument("--rules", type=Path)
     chosen = arguments.parse_args()
     rows: list[dict] = []
-    for name, source in (("credsweeper", of_credsweeper), ("detect-secrets", of_detect_secrets)):
-        rows += source(random.Random(f"{chosen.seed} {name}"))
+    for source in (of_credsweeper, of_detect_secrets, of_betterleaks):
+        rows += source(random.Random(f"{chosen.seed} {source.__name__}"))
     if chosen.rules:
-        rows += of_file(chosen.rules, random.Random(chosen.seed))
+        rows += of_gitleaks(chosen.rules.stem, chosen.rules.read_text("utf-8"), random.Random(chosen.seed))
     json.dump(rows, sys.stdout)
 
 

@@ -160,6 +160,9 @@ def find_assignments(text: str, lower: str) -> Iterator[tuple[int, int]]:
         tried_until, tries = 0, 0
         while at >= 0:
             end = at + len(name)
+            if name == "pass" and lower[end : end + 1] in ("w", "p", "c", "e", "i"):
+                at = lower.find(name, end)  # found by a longer name, or a word such as `passed`
+                continue
             value, looked_until = _value(text, _Hit(at, end, kind))
             if value is not None:
                 yield value

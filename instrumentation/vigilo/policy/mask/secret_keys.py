@@ -23,7 +23,8 @@ _RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
 _PARTS = re.compile(r"[_-]")
 _HEAD = re.compile(r"[a-z]{2,12}|[A-Z]{2,8}|[A-Z][a-z]{2,10}")
 _VALUE = re.compile(r"[A-Za-z0-9_+/.~-][A-Za-z0-9_+/.~=-]{15,}")
-_ASSIGNED = re.compile(r"(?P<name>[a-z0-9_.-]{1,60})[\"'\]]{0,3}\s{0,4}(?::=|=>|[:=])\s{0,4}[\"'`]?\Z")
+_NAME_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789_.-"
+_OPENING = " \t\"'`"
 _BARE = re.compile(r"[A-Za-z0-9_+/-]{32,}={0,2}")
 _LAST_WORD = re.compile(r"[^\s\"'`<>]{1,80}\Z")
 _BETWEEN = re.compile(r"[:=,(>|]|\b(?:is|key|token|secret)\b")
@@ -144,11 +145,13 @@ def _of_vendor(text: str, word: str, start: int) -> Iterator[tuple[int, int]]:
 
 
 def _is_after_vendor(value: str, before: str) -> bool:
+    told = len(value) >= _PLAIN_BARE_CHARS and not is_hex(value)
+    if not told and _BETWEEN.search(before) is None:
+        return False
     for at in range(len(before) - _START_CHARS, -1, -1):
         for vendor in _VENDORS_BY_START.get(before[at : at + _START_CHARS], ()):
             if before.startswith(vendor, at):
                 between = before[at + len(vendor) :]
-                told = len(value) >= _PLAIN_BARE_CHARS and not is_hex(value)
                 return (told or _BETWEEN.search(between) is not None) and _HASH.search(between) is None
     return False
 
@@ -158,10 +161,14 @@ def _is_assigned(value: str, before: str) -> bool:
     longest = max(_PARTS.split(value), key=len)
     if len(longest) < _ASSIGNED_CHARS or is_hex(longest) or not is_wild(longest):
         return False
-    name = _ASSIGNED.search(before)
-    if name is None or _PARTS.split(value, maxsplit=1)[0].lower() in ID_HEADS:
+    operator = before.rstrip(_OPENING)
+    if not operator.endswith(("=", ":", "=>")):
         return False
-    return _HASH.search(name["name"]) is None
+    name = operator.rstrip("=:> \t\"'])")
+    name = name[len(name.rstrip(_NAME_CHARS)) :]
+    if not name or _PARTS.split(value, maxsplit=1)[0].lower() in ID_HEADS:
+        return False
+    return _HASH.search(name) is None
 
 
 def _wild(text: str, word: str, start: int) -> Iterator[tuple[int, int]]:
