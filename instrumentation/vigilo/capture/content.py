@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from vigilo import semconv
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from vigilo.capture.call import Request, Response
     from vigilo.settings import Settings
+
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 
 class Content:
@@ -50,7 +54,9 @@ class Content:
         for name, value in told.items():
             masked = value
             if isinstance(value, str):
-                masked = mask_label(value)
+                # A provider's ids look like keys, and must be the ones that the answers had.
+                is_id = name == semconv.REQUEST_PREVIOUS_RESPONSE_ID and _ID.fullmatch(value)
+                masked = value if is_id else mask_label(value)
             elif name == semconv.REQUEST_STOP_SEQUENCES:
                 masked = [mask_clip(str(text), self._max_chars) for text in value] if self.wanted else None
             if masked != value:

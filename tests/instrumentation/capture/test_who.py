@@ -104,6 +104,15 @@ def test_labels_are_masked_wherever_the_app_writes_them(told, telemetry):
     assert point.attributes["gen_ai.request.model"] == "ft:gpt-4o:[EMAIL]"
 
 
+@pytest.mark.parametrize(
+    ("known", "shown"),
+    [("v1_ChdtUFFYXQyYUM4UHdqckVQeHVMLTRBRRIXbXVBRWF0MmFDOFB3anJFUHh1", None), ("a@x.org", "[EMAIL]")],
+)
+def test_the_id_of_an_earlier_answer_stays_what_the_provider_made_it(told, known, shown):
+    name = "gen_ai.request.previous_response.id"
+    assert told(Request("chat", "gcp.gemini", "m", parameters={name: known}))[name] == (shown or known)
+
+
 def test_full_content_leaves_what_the_app_said_of_a_call(told):
     request = Request("chat", "openai", "m", parameters={"gen_ai.request.stop_sequences": ["bob@example.com"]})
     shown = told(request, conversation="jane@example.com", operation="to bob@example.com", settings={"content": "full"})
