@@ -119,10 +119,12 @@ def update(
 
 def _file(path: Path | None) -> tuple[str, PriceFile | None]:
     from vigilo.policy.price_file import PriceFile
-    from vigilo.settings import config_file, load_section
+    from vigilo.settings import CONFIG_FILE_NAME, config_file, load_section
 
     if path is None:
         return str(config_file()), load_section("prices")
+    if path.name == CONFIG_FILE_NAME:
+        return str(path), load_section("prices", {"VIGILO_CONFIG": str(path)})
     return str(path), PriceFile.read(path)
 
 

@@ -227,4 +227,4 @@ def _day_of(file: PriceFile, book: PriceBook) -> str:
 @cache
 def own_prices() -> PriceFile:
     """What vigilo itself knows."""
-    return PriceFile.read(Path(__file__).with_name("own_prices.toml"))
+    return PriceFile.read(Path(__file__).with_name("own_prices.toml"), ours=True)

@@ -152,8 +152,8 @@ class PriceFile:
         return cls({**other.aliases, **own.aliases}, own.entries + other.entries, (), other.snapshot, (path, beside))
 
     @classmethod
-    def read(cls, path: Path) -> PriceFile:
-        """Reads a file of prices of its own.
+    def read(cls, path: Path, *, ours: bool = False) -> PriceFile:
+        """Reads a file of prices of its own; ``ours`` is vigilo's, whose patterns are known to be quick.
 
         Raises:
             ConfigError: it cannot be read, a key is unknown or a value not allowed.
@@ -170,7 +170,7 @@ class PriceFile:
             raise ConfigError(f"{path} is not valid TOML: {error}") from None
         if set(table) == {"prices"} and isinstance(table["prices"], dict):
             table = table["prices"]
-        read = _read(str(path), table, ("aliases", "models", "snapshot", "tiers"))
+        read = _read(str(path), table, ("aliases", "models", "snapshot", *(["tiers"] if ours else [])), ours)
         return cls(read.aliases, read.entries, read.tier_factors, read.snapshot, (path,))
 
     def entries_for(self, provider: str, model: str) -> Iterator[Entry]:
@@ -184,12 +184,12 @@ class PriceFile:
         return next((one for one in self.tier_factors if (one.provider, one.tier) == (provider, tier)), None)
 
 
-def _read(where: str, table: Mapping[str, Any], allowed: tuple[str, ...]) -> PriceFile:
+def _read(where: str, table: Mapping[str, Any], allowed: tuple[str, ...], ours: bool = False) -> PriceFile:
     _known(where, table, allowed)
     models = table.get("models", [])
     if not isinstance(models, list) or not all(isinstance(one, dict) for one in models):
         raise ConfigError(f"{where}: `models` is no list of tables; write `[[prices.models]]`, or `[[models]]`")
-    entries = tuple(_entry(f"{where}: model {one.get('model', '')!r}", one) for one in models)
+    entries = tuple(_entry(f"{where}: model {one.get('model', '')!r}", one, ours) for one in models)
     snapshot = table.get("snapshot")
     if snapshot is not None and (not isinstance(snapshot, date) or isinstance(snapshot, datetime)):
         raise ConfigError(f"{where}: `snapshot` is {snapshot!r}; it is a date such as 2026-11-21, without quotes")
@@ -213,7 +213,7 @@ def _aliases(where: str, table: Any) -> dict[str, str]:
     return {name.strip().lower(): target.strip().lower() for name, target in table.items()}
 
 
-def _entry(where: str, table: Mapping[str, Any]) -> Entry:
+def _entry(where: str, table: Mapping[str, Any], ours: bool) -> Entry:
     _known(where, table, _MODEL_KEYS)
     model, match = table.get("model"), table.get("match", "exact")
     if not isinstance(model, str) or not model.strip():
@@ -225,6 +225,11 @@ def _entry(where: str, table: Mapping[str, Any]) -> Entry:
             re.compile(model)
         except re.error as error:
             raise ConfigError(f"{where}: `model` is no regular expression: {error}") from None
+        # A name of a model may be anything that a user of the app sends.
+        from vigilo.policy.mask.slow_patterns import why_refused
+
+        if not ours and why_refused(rf"\A(?:{model})x\Z") is not None:
+            raise ConfigError(f"{where}: `model` can take very long on some names; repeat less in it, or use `prefix`")
     provider = table.get("provider")
     if provider is not None and (not isinstance(provider, str) or not provider.strip()):
         raise ConfigError(f"{where}: `provider` is {provider!r}; it is a name such as openai")

@@ -68,6 +68,8 @@ def test_the_users_prices_are_shown_and_checked(prices, tmp_path):
     assert "openai: exact 'gpt-4o', over genai-prices: input_tokens" in out
     assert "openai: exact 'my-model', new: input_tokens" in out
     assert "days old" in out
+    config.write_text(f'content = "off"\n{config.read_text("utf-8")}', "utf-8")
+    assert "2 models, 1 aliases" in prices("check", str(config))[1]
     assert "source    user, over " in prices("show", "gpt-4o", "--provider", "openai", VIGILO_CONFIG=str(config))[1]
     aliased = prices("show", "my-deployment", "--provider", "azure.ai.openai", VIGILO_CONFIG=str(config))[1]
     assert aliased.startswith("azure.ai.openai/my-deployment is azure/gpt-4o-mini\n")

@@ -169,6 +169,7 @@ def test_a_file_of_its_own_is_read_beside_the_settings(tmp_path, write, monkeypa
         ('[[models]]\nmodel = "m"', "it says nothing"),
         ("[[models]]\ninput = 1", "`model` is missing"),
         ('[[models]]\nmodel = "("\nmatch = "regex"\ninput = 1', "no regular expression"),
+        ('[[models]]\nmodel = "(a+)+"\nmatch = "regex"\ninput = 1', "can take very long on some names"),
         ('[[models]]\nmodel = "m"\nmatch = "like"\ninput = 1', "allowed is `exact` or `prefix` or `regex`"),
         ('[[models]]\nmodel = "m"\ninput = 1\nfrom = "2026-01-01"', "a date such as 2026-01-01, without quotes"),
         ('[[models]]\nmodel = "m"\ninput = 1\nfrom = 2026-02-01\nuntil = 2026-01-01', "does not lie after"),
@@ -187,6 +188,7 @@ def test_a_file_of_its_own_is_read_beside_the_settings(tmp_path, write, monkeypa
         ('snapshot = "today"', "`snapshot` is 'today'"),
         ("models = 1", "no list of tables"),
         ("input = 1", "unknown key `input`"),
+        ('[[tiers]]\nprovider = "openai"', "unknown key `tiers`"),
         ("[[models", "not valid TOML"),
     ],
 )
