@@ -119,9 +119,12 @@ _OURS = frozenset(
         semconv.SYSTEM_INSTRUCTIONS,
         semconv.TOOL_DEFINITIONS,
         semconv.USER_ID,
+        semconv.RESPONSE_ID,
+        semconv.REQUEST_PREVIOUS_RESPONSE_ID,
     }
 )
-"""What vigilo itself masks, or makes a pseudonym of, before it sets it."""
+"""What vigilo itself masks, or makes a pseudonym of, before it sets it; and ids that providers make, and no one else:
+Google's look like keys."""
 
 
 def kind_of(name: str, *, ours: bool) -> Kind:
