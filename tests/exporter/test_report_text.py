@@ -9,7 +9,8 @@ import pytest
 
 from vigilo.errors import ConfigError
 from vigilo_exporter.cli.report import parse_by, parse_since
-from vigilo_exporter.cli.report_formats import usd
+from vigilo_exporter.cli.report_formats import priced_by, usd
+from vigilo_exporter.report import PriceOrigin
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
 
@@ -61,3 +62,23 @@ def test_by_keeps_the_order_and_drops_repeats():
 )
 def test_a_cost_shows_at_least_two_figures(cost, shown):
     assert usd(None if cost is None else Decimal(cost)) == shown
+
+
+@pytest.mark.parametrize(
+    ("origins", "shown"),
+    [
+        ([("genai-prices", "0.2.3 (2026-11-09)")], "genai-prices 0.2.3 (2026-11-09)"),
+        (
+            [("genai-prices", "0.2.9 (2026-11-09)"), ("genai-prices", "0.2.10 (2026-11-19)"), ("genai-prices", "0.1")],
+            "genai-prices 0.2.10 (2026-11-19) and 2 older",
+        ),
+        ([("genai-prices", "0.2.9"), ("genai-prices", "0.2.10")], "genai-prices 0.2.10 and 1 older"),
+        (
+            [("provider", ""), ("user", "2026-11-01"), ("span", "")],
+            "the provider itself, user 2026-11-01, other instrumentors",
+        ),
+        ([("x\x1b[31m", "1")], "x\N{REPLACEMENT CHARACTER}[31m 1"),
+    ],
+)
+def test_price_tables_are_told_with_the_newest_of_each(origins, shown):
+    assert priced_by(tuple(PriceOrigin(*origin) for origin in origins)) == shown

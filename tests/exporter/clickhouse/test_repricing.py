@@ -23,7 +23,8 @@ SUMS = """SELECT
     (SELECT toString(sum(CostUsd)) FROM llm_calls) AS calls_usd,
     (SELECT toString(sum(CostUsd)) FROM llm_hourly) AS hourly_usd,
     (SELECT countIf(Priced) FROM llm_calls) AS priced, (SELECT sum(PricedCalls) FROM llm_hourly) AS hourly_priced,
-    (SELECT countIf(NOT Priced AND InputTokens + OutputTokens > 0) FROM llm_calls) AS unpriced,
+    (SELECT
+        countIf(NOT Priced AND (InputTokens + OutputTokens > 0 OR notEmpty(OtherUsage))) FROM llm_calls) AS unpriced,
     (SELECT sum(UnpricedCalls) FROM llm_hourly) AS hourly_unpriced,
     (SELECT count() FROM llm_calls) AS calls, (SELECT sum(Calls) FROM llm_hourly) AS hourly_calls,
     (SELECT count() FROM llm_cost_changes) AS changes"""
@@ -230,6 +231,25 @@ def test_calls_have_the_price_of_their_day_and_tier(write_segments, ask, sums):
     assert [Decimal(row["cost"]) if row["Priced"] else None for row in rows] == expected
     assert len(set(expected)) > 1
     sums()
+
+
+def test_what_is_not_sold_by_the_token_is_priced_too(write_segments, ask, sums):
+    image = {
+        "gen_ai__operation__name": "image_generation",
+        "vigilo__usage__output_images": "2",
+        "vigilo__cost__model": "dall-e-3/hd/1024x1792",
+    }
+    speech = {"gen_ai__operation__name": "speech", "vigilo__usage__input_characters": "1000"}
+    write_segments(
+        [call(1, "dall-e-3", 0, 0, **image), call(2, "tts-1", 0, 0, **speech), call(3, "tts-9", 0, 0, **speech)]
+    )
+    rows = ask(COSTS)["answers"][0]
+    assert [Decimal(row["cost"]) if row["Priced"] else None for row in rows] == [
+        vigilo.price("openai", "dall-e-3/hd/1024x1792", {"output_images": 2}),
+        vigilo.price("openai", "tts-1", {"input_characters": 1000}),
+        None,
+    ]
+    assert (sums()["priced"], sums()["changes"]) == (2, 2)
 
 
 def test_costs_are_exact_to_the_nano_dollar(write_segments, ask, sums):
