@@ -74,7 +74,7 @@ def _is_plain(word: str) -> bool:
 
 
 def _in_chunk(word: str) -> Iterator[tuple[int, int]]:
-    done = 0
+    done, first = 0, len(word)
     for found in _START.finditer(word):
         start = found.start()
         if start < done:
@@ -82,8 +82,8 @@ def _in_chunk(word: str) -> Iterator[tuple[int, int]]:
         for prefix, least in _BY_START.get(word[start : start + _START_CHARS], ()):
             if word.startswith(prefix, start) and (end := _prefixed(word, start + len(prefix), prefix, least)):
                 yield start, end
-                done = max(done, end)
-    if done and done + _TAIL_CHARS > len(word):
+                done, first = max(done, end), min(first, start)
+    if done and done - first + _TAIL_CHARS > len(word):
         return
     for found in _any_form().finditer(word):
         yield found.span()

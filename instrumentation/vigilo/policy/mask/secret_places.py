@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # A key whose end is cut off is one too.
 _PRIVATE_KEY = re.compile(
-    r"-----BEGIN[ A-Z0-9]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[^-\"'<>]|-(?!----))*"
+    r"-----BEGIN[ A-Z0-9]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[^-\"'<>\x01]|-(?!----))*"
     r"(?:-----END[ A-Z0-9]{0,30}PRIVATE KEY(?: BLOCK)?-----)?"
 )
 _URL_PASSWORD = re.compile(r"""://(?P<user>[^\s/?#:@"'<>\x01]{0,100})(?::(?P<value>[^\s/"'<>\x01]{1,256}))?@""")

@@ -44,6 +44,8 @@ LONG_RUN = "[0-9A-Za-z_-]{16}"
 
 _TOKEN_CHARS = bytes(97 if chr(byte).isalnum() or byte in b"_-" else 32 for byte in range(128)) + b" " * 128
 _LONG = b"a" * 16
+_PASSES = 4
+_GLUE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-$~.|?=+")
 _ESCAPES = re.compile(
     r"%(?:22|27|20|0A|0D|3A|26|2C|7B|7D)|%3D(?=[A-Za-z0-9\"'$])|\\{1,4}u00(?:22|27|3d|3a|26|3e|3c|20)"
     r"|\x1b\[[0-9;]{0,12}m|&(?:quot|amp|apos|#39|#34|lt|gt|nbsp);",
@@ -61,26 +63,35 @@ def find_secrets(text: str, context: str = "") -> Iterator[Span]:
         context: what stands before the text, such as the key of a JSON value.
     """
     seen = _decoded(text)
-    lower = _lower(seen)
-    found = [*find_by_place(seen, lower), *find_assignments(seen, lower)]
-    if context:
-        found += _find_in_context(text, context)
-    spans = list(_merged(found)) if found else []
-    rest = blanked(seen, spans) if spans else seen
+    found = _find_in_context(text, context) if context else []
+    for _ in range(_PASSES):
+        new = _find(blanked(seen, _merged(found)) if found else seen)
+        found += new
+        # What stands glued to a secret may stand out only once that is gone.
+        if not any(_is_glued(seen, *span) for span in new):
+            break
+    yield from _merged(found)
+
+
+def _find(text: str) -> list[tuple[int, int]]:
+    lower = _lower(text)
+    found = [*find_by_place(text, lower), *find_assignments(text, lower)]
+    rest = blanked(text, _merged(found)) if found else text
     if _LONG in rest.encode("utf-8", "replace").translate(_TOKEN_CHARS) or "Q~" in rest:
-        keys = list(find_keys(rest))
-        if keys:
-            spans = list(_merged(found + keys))
-    yield from spans
+        found += find_keys(rest)
+    return found
 
 
-def _find_in_context(text: str, context: str) -> Iterator[tuple[int, int]]:
+def _is_glued(text: str, start: int, end: int) -> bool:
+    return text[end : end + 1] in _GLUE or text[max(0, start - 1) : start] in _GLUE
+
+
+def _find_in_context(text: str, context: str) -> list[tuple[int, int]]:
     """The text is the value of a key in JSON: it is read as if the two stood in one line, in quotes."""
     head = f'"{context.rstrip(": ")}": "'
     whole = head + text.replace('"', "'").replace("\n", " ")
-    for start, end in find_assignments(whole, _lower(whole)):
-        if end > len(head):
-            yield max(0, start - len(head)), end - len(head)
+    found = find_assignments(whole, _lower(whole))
+    return [(max(0, start - len(head)), end - len(head)) for start, end in found if end > len(head)]
 
 
 def _decoded(text: str) -> str:
@@ -108,12 +119,11 @@ def _lower(text: str) -> str:
 
 
 def _merged(found: list[tuple[int, int]]) -> Iterator[Span]:
-    found.sort()
-    start, end = found[0]
-    for other_start, other_end in found:
-        if other_start >= end:
-            yield Span(start, end, "[SECRET]")
-            start, end = other_start, other_end
-        else:
-            end = max(end, other_end)
-    yield Span(start, end, "[SECRET]")
+    found = sorted(found)
+    done = 0
+    while done < len(found):
+        start, end = found[done]
+        while done < len(found) and found[done][0] < end:
+            end = max(end, found[done][1])
+            done += 1
+        yield Span(start, end, "[SECRET]")
