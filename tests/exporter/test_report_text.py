@@ -75,7 +75,7 @@ def test_a_cost_shows_at_least_two_figures(cost, shown):
         ([("genai-prices", "0.2.9"), ("genai-prices", "0.2.10")], "genai-prices 0.2.10 and 1 older"),
         (
             [("provider", ""), ("user", "2026-11-01"), ("span", "")],
-            "the provider itself, user 2026-11-01, other instrumentors",
+            "the provider itself, your own prices 2026-11-01, other instrumentors",
         ),
         ([("x\x1b[31m", "1")], "x\N{REPLACEMENT CHARACTER}[31m 1"),
     ],

@@ -30,7 +30,7 @@ _UNCUT_WIDTH = 1000  # piped text is read by programs too: nothing in it may be 
 _LEAST_KEY_WIDTH = 12
 UNPRICED_MODELS = 5
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_SOURCES = {"provider": "the provider itself", "span": "other instrumentors"}
+_SOURCES = {"provider": "the provider itself", "span": "other instrumentors", "user": "your own prices"}
 
 
 def as_json(report: Report) -> str:
