@@ -115,6 +115,22 @@ def test_a_wrong_setting_elsewhere_keeps_the_home_that_was_chosen(monkeypatch, t
     assert app_settings().home == tmp_path / "chosen"
 
 
+def test_how_masked_values_are_told_apart(tmp_path):
+    (tmp_path / "vigilo.toml").write_text('placeholders = "numbered"\ntenant = "acme"\n')
+    settings = load_settings({}, tmp_path)
+    assert (settings.placeholders, settings.tenant) == ("numbered", "acme")
+    assert load_settings({"VIGILO_TENANT": "other"}, tmp_path).tenant == "other"
+    with pytest.raises(ConfigError, match="`VIGILO_PLACEHOLDERS` is 'some'; allowed is `plain` or `numbered`"):
+        load_settings({"VIGILO_PLACEHOLDERS": "some"}, tmp_path)
+
+
+def test_full_content_is_warned_of_once(monkeypatch, caplog):
+    monkeypatch.setenv("VIGILO_CONTENT", "full")
+    assert app_settings().content == app_settings().content == "full"
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "leave this process unmasked" in caplog.text
+
+
 def test_settings_cannot_be_changed():
     with pytest.raises(AttributeError):
         Settings().content = "full"

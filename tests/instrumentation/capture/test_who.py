@@ -50,6 +50,11 @@ def test_a_tenant_holds_inside_of_its_block_and_is_not_told(told):
     assert not any("acme" in str(value) for value in inner.values())
 
 
+def test_a_tenant_is_an_id_like_others():
+    with pytest.raises(TypeError, match=r"track\(tenant=...\) takes a str, an int or a UUID, got float"):
+        vigilo.track(tenant=1.5)
+
+
 def test_a_plain_user_id_stays_plain_in_any_tenant(told):
     assert told(user="jane", tenant="acme", settings={"user_ids": "plain"})["user.id"] == "jane"
 
