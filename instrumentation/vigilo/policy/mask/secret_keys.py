@@ -36,10 +36,11 @@ _SPECIFIC_CHARS = 4
 _ODD_CHARS = 10
 _TAIL_CHARS = 16
 _LONG_TAIL_CHARS = 28
-_ASSIGNED_CHARS = 20
+_ASSIGNED_CHARS = 16
+_SIGNS = re.compile(r"[_=-]")
 _SHORT_HEAD_CHARS = 8
 _BARE_CHARS = 32
-_PLAIN_BARE_CHARS = 40
+_PLAIN_BARE_CHARS = 32
 _VENDOR_AHEAD_CHARS = 64
 
 _VENDORS_BY_START: dict[str, list[str]] = {}
@@ -158,8 +159,9 @@ def _is_after_vendor(value: str, before: str) -> bool:
 
 def _is_assigned(value: str, before: str) -> bool:
     """Whether a value that chance made, and is no hash, is given to a name that speaks neither of ids nor of hashes."""
-    longest = max(_PARTS.split(value), key=len)
-    if len(longest) < _ASSIGNED_CHARS or is_hex(longest) or not is_wild(longest):
+    whole = _SIGNS.sub("", value)
+    longest = whole if len(whole) >= _PLAIN_BARE_CHARS else max(_PARTS.split(value), key=len)
+    if len(longest) < _ASSIGNED_CHARS or is_hex(longest) or not is_wild(longest) or ("/" in value and "." in value):
         return False
     operator = before.rstrip(_OPENING)
     if not operator.endswith(("=", ":", "=>")):

@@ -76,12 +76,16 @@ def _is_odd(part: str) -> bool:
         return len(_RARE.findall(part)) * 9 >= len(part)
     if len(part) >= _LONG_WORD_CHARS and part.isupper():
         return len(_RARE.findall(part.lower())) * 9 + len(_CHANGE.findall(part)) * 6 >= len(part)
-    return _WORD.fullmatch(part) is None and len(_CHANGE.findall(part)) >= max(2.0, len(part) * _CHANGES_PER_CHAR)
+    return _WORD.fullmatch(part) is None and _oddities(part) >= max(2.0, len(part) * _CHANGES_PER_CHAR)
 
 
 def is_wild(value: str) -> bool:
     """Whether letters, capitals and digits take turns as often as chance has it."""
-    return len(_CHANGE.findall(value)) >= len(value) * _WILD_CHANGES_PER_CHAR
+    return _oddities(value) >= len(value) * _WILD_CHANGES_PER_CHAR
+
+
+def _oddities(value: str) -> int:
+    return len(_CHANGE.findall(value)) + len(_RARE.findall(value.lower()))
 
 
 def has_odd_letters(value: str) -> bool:
