@@ -138,7 +138,7 @@ def test_of_ten_megabytes_no_more_is_looked_at_than_is_kept(unit):
 def test_all_of_a_text_is_masked_when_all_is_asked_for():
     text = "word " * MAX_CHARS + "jane@example.com"
     assert mask(text, max_chars=None) == "word " * MAX_CHARS + "[EMAIL]"
-    assert mask(text) == "word " * (MAX_CHARS // 5) + "wor" + f"…[+{len(text) - MAX_CHARS} chars]"
+    assert mask(text) == text[:MAX_CHARS] + f"…[+{len(text) - MAX_CHARS} chars]"
 
 
 FINDERS = ["blobs", "cards", "emails", "ibans", "ip_addresses", "phones", "social_security", "spans", "text", "hints"]
