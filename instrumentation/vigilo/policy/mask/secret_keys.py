@@ -19,7 +19,7 @@ _START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9_]")
 _START_CHARS = 3
 _BODY = re.compile(r"[A-Za-z0-9_-]{0,80}")
 _REST = re.compile(r"[A-Za-z0-9_=-]*(?:\.[A-Za-z0-9_-]{2,512}){0,3}(?:[+/][A-Za-z0-9_=-]{16,512}){0,4}")
-_RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
+_RUN = re.compile(r"[A-Za-z0-9_-]{16,}")
 _PARTS = re.compile(r"[_-]")
 _HEAD = re.compile(r"[a-z]{2,12}|[A-Z]{2,8}|[A-Z][a-z]{2,10}")
 _VALUE = re.compile(r"[A-Za-z0-9_+/.~-][A-Za-z0-9_+/.~=-]{15,}")
@@ -40,6 +40,7 @@ _ASSIGNED_CHARS = 16
 _SIGNS = re.compile(r"[_=-]")
 _SHORT_HEAD_CHARS = 8
 _BARE_CHARS = 32
+_TOLD_CHARS = 11
 _PLAIN_BARE_CHARS = 32
 _VENDOR_AHEAD_CHARS = 64
 
@@ -120,7 +121,7 @@ def _unlisted(word: str) -> Iterator[tuple[int, int]]:
             continue
         parts = _PARTS.split(run)
         told = next((i for i, part in enumerate(parts[:4]) if part.lower() in KEY_WORDS), None)
-        if told is not None and looks_random("-".join(parts[told + 1 :]), _TAIL_CHARS - 2):
+        if told is not None and looks_random("-".join(parts[told + 1 :]), _TOLD_CHARS):
             yield found.span()
             continue
         tail = max(_PARTS.split(rest), key=len)
