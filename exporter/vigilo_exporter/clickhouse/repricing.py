@@ -14,6 +14,7 @@ Whoever comes after a crash does all steps again for each journal that is left; 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import time
@@ -22,6 +23,7 @@ from datetime import datetime, timezone
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
+from vigilo.errors import StoreError, VigiloError
 from vigilo_exporter.clickhouse.call_price import NANO_DOLLAR, PriceKey, has_price, price_of
 from vigilo_exporter.clickhouse.engine import quoted, storable_path
 from vigilo_exporter.queries import query_text
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from vigilo_exporter.clickhouse.engine import Engine
 
+_log = logging.getLogger("vigilo")
 JOURNAL_FOLDER = "reprice"
 JOURNAL_SUFFIX = ".json"
 ARRIVAL, COMMAND = "arrival", "reprice"
@@ -124,10 +127,23 @@ class Repricing:
         (self._folder / _ARRIVED).touch()
 
     def price_arrivals(self) -> None:
-        """Prices what was taken in without a cost, and all that had none before. Raises as :meth:`run` does."""
+        """Prices what was taken in without a cost, and all that had none before.
+
+        Without a price table it is left for later: a report of what is there is worth more than none.
+
+        Raises:
+            EngineError, OSError: as :meth:`run`.
+        """
         arrived = self._folder / _ARRIVED
-        if arrived.exists():
+        if not arrived.exists():
+            return
+        try:
             self.run(ALL_UNPRICED, ARRIVAL)
+        except StoreError:
+            raise
+        except VigiloError as error:
+            _log.warning("vigilo: calls that came without a cost are not priced: %s", error)
+        else:
             arrived.unlink()
 
     def run(self, selection: Selection, cause: str, *, dry_run: bool = False) -> tuple[ModelPrices, ...]:

@@ -353,6 +353,24 @@ def test_calls_that_were_taken_in_by_an_owner_that_died_are_priced_by_the_next(h
     assert (row["priced"], row["calls_usd"], row["changes"]) == (1, "0.0075", 1)
 
 
+def test_without_a_price_table_calls_are_still_reported(home, write_segments, python, ask):
+    write_segments([call(1)])
+    code = """
+import sys
+from vigilo_exporter.cli import main
+sys.modules["genai_prices"] = None
+sys.argv[1:] = ["report", "--since", "2026-11-01", "--format", "json"]
+main()
+"""
+    # The failure of the import is told as any other inside vigilo, but for the tests' own wish to see it raised.
+    done = python("-c", code, environ={"VIGILO_HOME": str(home), "VIGILO_RAISE_INTERNAL": ""})
+    assert done.returncode == 0, done.stderr
+    totals = json.loads(done.stdout)["totals"]
+    assert (totals["calls"], totals["unpriced_calls"]) == (1, 1)
+    assert "calls that came without a cost are not priced: the price table cannot be loaded" in done.stderr
+    assert [row["cost"] for row in ask(COSTS)["answers"][0]] == ["0.0075"]
+
+
 def test_text_names_each_model_and_what_became_of_its_calls(write_segments, vigilo_command):
     write_segments([old_call(1), call(2, "house-model")])
     done = vigilo_command("reprice", "--since", "2026-11-01")
