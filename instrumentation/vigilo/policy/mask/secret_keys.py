@@ -181,7 +181,9 @@ def _wild(text: str, word: str, start: int) -> Iterator[tuple[int, int]]:
         if len(value) >= BLOB_MIN_CHARS or not is_wild(value):
             continue
         least = _BARE_CHARS if has_three_kinds(value) else _PLAIN_BARE_CHARS
-        if len(value) < least or is_hex(value) or not looks_random(value, int(min(len(value), 72) * 0.6)):
+        if len(value) < least or not looks_random(value, int(min(len(value), 72) * 0.6)):
+            continue
+        if is_hex(_PARTS.sub("", value)):  # a UUID, the trace in a `traceparent`
             continue
         before = _LAST_WORD.search(text[max(0, start - 40) : start] + word[: found.start()])
         told = before[0].lower() if before else ""
