@@ -14,7 +14,7 @@ from vigilo.policy.mask.user_rules import user_rules
 if TYPE_CHECKING:
     from vigilo.policy.mask.numbering import Numbers
 
-MAX_CHARS = 20_000
+MAX_CHARS = 16_384
 """What `mask` keeps unless told otherwise: so much takes less than 50 ms, whatever it is."""
 
 LOOK_AHEAD_CHARS = 512
