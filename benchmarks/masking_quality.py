@@ -176,7 +176,7 @@ def score(work: Work, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_type(kind: str, sentences: list[dict[str, Any]], spans: list[Any]) -> tuple[float, float] | None:
-    """Recall and precision of a type in the labelled sentences."""
+    """Recall and precision of a type in the labelled sentences; None for who does not look for it."""
     if not sentences:
         return None
     labelled = hits = claimed = right = 0
@@ -187,7 +187,11 @@ def _of_type(kind: str, sentences: list[dict[str, Any]], spans: list[Any]) -> tu
         mine = [one for one in here if one[2] == kind]
         claimed += len(mine)
         right += sum(any(start < one[1] and one[0] < end for start, end in gold) for one in mine)
-    return hits / max(1, labelled), right / claimed if claimed else 0.0
+    return (hits / max(1, labelled), right / claimed) if claimed else None
+
+
+def _pair(of_type: tuple[float, float] | None) -> str:
+    return f"{of_type[0]:.2f} / {of_type[1]:.2f}" if of_type else "-"
 
 
 def _mean(values: list[Any]) -> float:
@@ -202,7 +206,7 @@ def table(scores: dict[str, dict[str, Any]], results: dict[str, dict[str, Any]],
     headings += ["us clean", "us dense"]
     lines = [headings, ["---"] * len(headings)]
     for masker, got in scores.items():
-        pii = [f"{got['pii'][kind][0]:.2f} / {got['pii'][kind][1]:.2f}" for kind in TYPES] if work.sentences else []
+        pii = [_pair(got["pii"][kind]) for kind in TYPES] if work.sentences else []
         lines.append(
             [
                 f"{masker} {results[masker]['version']}",
