@@ -36,7 +36,8 @@ _SPELLED = re.compile(
     r"(?:com|org|net|io|dev|edu|gov|co|uk|de|fr|ai|app|me|info|biz|ru|in|us|eu|ch|nl|it|es)(?![\w-])",
     re.IGNORECASE,
 )
-SPELLED_HINT = r" dot | @ |[\[({<] ?(?:at|dot) ?[\])}>]"
+BRACKETED_HINT = r"[\[({<] ?(?:at|dot) ?[\])}>]"
+SPELLED_HINT = rf" dot | @ |{BRACKETED_HINT}"
 """What an address that is spelled out holds: a regular expression for lower case, RE2's too."""
 
 

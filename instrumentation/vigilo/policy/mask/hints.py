@@ -43,7 +43,7 @@ _TOKENS = _table({_DIGITS + _LETTERS + b"_-": b"t"})
 _TOKEN_RUN = b"t" * _FEWEST_TOKEN_CHARS
 _WORDS = _table({_DIGITS: b"0", _LETTERS: b"a"})
 _WITHIN_NUMBERS = b" \t.()/-" + bytes(range(128, 256))
-_SPELLED_HINT = re.compile(emails.SPELLED_HINT)
+_BRACKETED = re.compile(emails.BRACKETED_HINT)
 
 
 def of(text: str, context: str = "") -> int:
@@ -93,7 +93,7 @@ def plain_hints(text: str) -> int:
     if (
         " dot " in folded
         or " @ " in folded
-        or (("(" in text or "[" in text or "{" in text or "<" in text) and _SPELLED_HINT.search(folded))
+        or (("(" in text or "[" in text or "{" in text or "<" in text) and _BRACKETED.search(folded))
     ):
         found |= SPELLED_EMAILS
     words = encoded.translate(_WORDS)
