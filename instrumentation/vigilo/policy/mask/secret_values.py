@@ -34,7 +34,6 @@ _REFERENCE = re.compile(
     r"|(?:os|process|env|self|this|config|settings|cfg|args|kwargs|options|opts|request|req|ctx|context|var|vars|local"
     r"|data|secrets|credentials|params|props|session|app|user|module|node|item|obj|row|event|state|st|std|np|jwt)[.\[(]"
 )
-_PUNCTUATION = "()[]{}<>=|,; \t"
 
 _WORD_LIST = (
     "null none nil true false undefined nan string str text int integer number bytes bool boolean object any array "
@@ -115,8 +114,3 @@ def is_hex(value: str) -> bool:
 def is_uuid(value: str) -> bool:
     """Whether a value is a UUID in its usual form."""
     return _UUID.fullmatch(value) is not None
-
-
-def is_code(value: str) -> bool:
-    """Whether an unquoted value is an expression: a call, an item, a name of several parts."""
-    return any(char in _PUNCTUATION for char in value)
