@@ -84,8 +84,9 @@ class Engine:
             EngineError: ClickHouse refused the statement.
         """
         escaped = {name: _escaped(value) for name, value in (parameters or {}).items()}
-        lines = self._run(self._reader, sql, "JSONEachRow", escaped)
-        return [json.loads(line) for line in lines.splitlines()]
+        # Decoded at once, since json.loads looks for the encoding of each; other ends of lines may be within a text.
+        lines = self._run(self._reader, sql, "JSONEachRow", escaped).decode().split("\n")
+        return [json.loads(line) for line in lines if line]
 
     def close(self) -> None:
         self._reader.close()
