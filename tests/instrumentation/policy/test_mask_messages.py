@@ -103,6 +103,15 @@ def test_a_very_long_conversation_keeps_its_newest_messages():
     assert len(messages_json(many, content="masked", max_chars=1000)) < MAX_TOTAL_CHARS * 1.3
 
 
+def test_of_messages_that_are_hard_to_mask_the_newest_are_shown():
+    hard = "4111111111111112 token: x1y2z3w4 jane@example.com (1) " * 200
+    many = [{"role": "user", "parts": [{"type": "text", "content": f"{number} {hard}"}]} for number in range(10_000)]
+    shown = json.loads(messages_json(many, content="masked", max_chars=1000))
+    assert shown[0]["parts"][0]["content"] == f"…[+{10_000 - len(shown) + 1} messages]"
+    assert shown[-1]["parts"][0]["content"].startswith("9999 ")
+    assert "jane@" not in json.dumps(shown)
+
+
 def test_a_huge_list_is_cut():
     kept = mask_json(["x" * 10] * 100_000, 100)
     assert len(kept) < 30_000

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from vigilo.policy.mask.spans import Span
 
-MAX_CHARS = 32_768
+MAX_CHARS = 16_384
 """The most that is kept of a text that is no message: a stack trace is hardly ever longer."""
 _LOOK_BACK_CHARS = 256
 _HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://(?:[^\s/?#@]{0,512}@)?(\[[0-9A-Fa-f:.]{2,64}\]|[^\s/?#@:]{1,256})")

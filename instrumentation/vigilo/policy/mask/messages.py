@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 from vigilo.errors import report_internal
@@ -23,6 +24,10 @@ MAX_VALUES = 20_000
 MAX_TOTAL_CHARS = 262_144
 MAX_INNER_JSON_CHARS = 262_144
 MAX_KEY_CHARS = 128
+MAX_CPU_S = 0.03
+"""Hard texts in many values would take ten times that. CPU time, so that a busy machine does not cut ordinary ones."""
+_WORK_PER_LOOK = 4096  # characters, and as many for each value as a short one costs: reading the clock takes 0.5 us
+_WORK_PER_VALUE = 64
 
 STRUCTURE = frozenset(
     {"role", "type", "id", "name", "call_id", "tool_call_id", "finish_reason", "mime_type", "modality", "file_id"}
@@ -42,6 +47,17 @@ class _Walk:
     numbers: Numbers | None = None
     values: int = MAX_VALUES
     chars: int = MAX_TOTAL_CHARS
+    _work: int = 0
+    _until_s: float = field(default_factory=lambda: thread_time() + MAX_CPU_S)
+
+    def spend(self, chars: int) -> None:
+        """A value of so many characters was masked."""
+        self.chars -= chars
+        self._work += chars + _WORK_PER_VALUE
+        if self._work >= _WORK_PER_LOOK:
+            self._work = 0
+            if thread_time() > self._until_s:
+                self.chars = 0
 
     def spent(self) -> bool:
         return self.values <= 0 or self.chars <= 0
@@ -52,8 +68,8 @@ def mask_json(value: Any, max_chars: int, numbers: Numbers | None = None) -> Any
 
     A text that is itself a JSON object or array, such as the arguments of a tool call, is masked value by value and
     stays JSON. Numbers are read as they would be written; bytes become ``[BYTES n]``. The roles, types, names and ids
-    of messages and their parts stay. What lies deeper than ``MAX_DEPTH``, or beyond ``MAX_VALUES`` or
-    ``MAX_TOTAL_CHARS``, is left out with a note. With ``numbers`` values are told apart, ``[EMAIL_1]``. Never raises:
+    of messages and their parts stay. What lies deeper than ``MAX_DEPTH``, or beyond ``MAX_VALUES``,
+    ``MAX_TOTAL_CHARS`` or ``MAX_CPU_S``, is left out with a note. With ``numbers`` values are told apart, ``[EMAIL_1]``. Never raises:
     what cannot be masked becomes ``[REDACTED]``.
     """
     try:
@@ -143,7 +159,7 @@ def _masked(value: Any, walk: _Walk, *, structural: bool, key: str = "", depth: 
     walk.values -= 1
     if isinstance(value, str):
         masked = _masked_text(value, walk, key, depth)
-        walk.chars -= len(masked)
+        walk.spend(len(masked))
         return masked
     if isinstance(value, _SCALARS):
         return value
@@ -175,7 +191,7 @@ def _masked_object(value: dict[Any, Any], walk: _Walk, structural: bool, depth: 
             masked[key] = item
             continue
         shown = _distinct(mask_clip(key, MAX_KEY_CHARS, "", walk.numbers), masked)
-        walk.chars -= len(shown)
+        walk.spend(len(shown))
         # Only messages and their parts have a structure of ours: what lies in arguments or answers is the app's.
         inside = structural and key == "parts"
         masked[shown] = _masked(item, walk, structural=inside, key=key, depth=depth + 1)
