@@ -69,8 +69,8 @@ def mask_json(value: Any, max_chars: int, numbers: Numbers | None = None) -> Any
     A text that is itself a JSON object or array, such as the arguments of a tool call, is masked value by value and
     stays JSON. Numbers are read as they would be written; bytes become ``[BYTES n]``. The roles, types, names and ids
     of messages and their parts stay. What lies deeper than ``MAX_DEPTH``, or beyond ``MAX_VALUES``,
-    ``MAX_TOTAL_CHARS`` or ``MAX_CPU_S``, is left out with a note. With ``numbers`` values are told apart, ``[EMAIL_1]``. Never raises:
-    what cannot be masked becomes ``[REDACTED]``.
+    ``MAX_TOTAL_CHARS`` or ``MAX_CPU_S``, is left out with a note. With ``numbers`` values are told apart,
+    ``[EMAIL_1]``. Never raises: what cannot be masked becomes ``[REDACTED]``.
     """
     try:
         return _masked(value, _Walk(max_chars, numbers), structural=True)
