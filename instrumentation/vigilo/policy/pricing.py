@@ -197,10 +197,10 @@ def _warn_unpriced(provider: str, model: str, service_tier: str | None) -> None:
     key = (provider, model)
     if key in _warned or len(_warned) > MAX_WARNINGS:
         return
-    _warned.add(key)
     book = live_prices.live.book
     if book is None:
         return  # logged where it could not be loaded, or not there yet
+    _warned.add(key)
     import logging
 
     from vigilo.policy.mask import mask_clip

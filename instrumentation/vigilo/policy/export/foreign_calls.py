@@ -148,14 +148,16 @@ def cost_of(span: Any, attributes: Mapping[str, Any]) -> dict[str, Any]:
         usage = usage_of(attributes, scope.name if scope is not None else "")
         if usage.input_tokens is None and usage.output_tokens is None:
             return {}
-        from vigilo.policy.pricing import call_cost
+        from vigilo.policy.pricing import call_cost, warn_unpriced
 
         began_unix_s = (span._start_time or 0) / 1e9
         tier = _first(attributes, _SERVICE_TIER)
+        named = ""
         for name in _MODEL:
             model = attributes.get(name)
             if not model or not isinstance(model, str):
                 continue
+            named = named or model
             cost = call_cost(_provider(attributes, model), model, usage, tier, began_unix_s)
             if cost is not None:
                 return {
@@ -163,6 +165,8 @@ def cost_of(span: Any, attributes: Mapping[str, Any]) -> dict[str, Any]:
                     semconv.COST_SOURCE: cost.source,
                     semconv.COST_SNAPSHOT: cost.snapshot,
                 }
+        if named:
+            warn_unpriced(_provider(attributes, named), named, tier)
         return {semconv.COST_UNPRICED: True}
     except Exception as error:  # noqa: BLE001 - a price is never worth a span
         report_internal("pricing another instrumentor's call", error)

@@ -8,6 +8,7 @@ import pytest
 from opentelemetry.trace import set_span_in_context
 
 import vigilo
+from vigilo.policy import pricing
 from vigilo.policy.export.foreign_calls import usage_of
 
 CHAT = {
@@ -55,10 +56,12 @@ def test_a_call_gets_its_price_and_where_it_is_from(attributes_of, span):
     assert {name: value for name, value in shown.items() if name in span} == span
 
 
-def test_an_unknown_model_is_unpriced_and_never_free(attributes_of):
+def test_an_unknown_model_is_unpriced_never_free_and_warned_of(attributes_of, monkeypatch, caplog):
+    monkeypatch.setattr(pricing, "_warned", set())
     shown = attributes_of({**CHAT, "gen_ai.request.model": "none-such", "gen_ai.response.model": "none-such-1"})
     assert shown["vigilo.cost.unpriced"] is True
     assert "gen_ai.usage.cost" not in shown
+    assert ["none-such-1" in record.getMessage() for record in caplog.records] == [True]
 
 
 def test_the_model_that_was_asked_stands_in_for_one_without_a_price(attributes_of):
