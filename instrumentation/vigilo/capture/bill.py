@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from vigilo.capture.call import Request, Response, Usage
     from vigilo.policy.pricing import Cost
 
+_LIST_PRICE = frozenset({"default", "standard"})
+"""Tiers that most answers name: not worth an attribute."""
+
 
 def bill(request: Request, response: Response, began_unix_s: float) -> dict[str, Any]:
     """The price of all of a call or, where one part of it is unknown, of nothing.
@@ -56,7 +59,7 @@ def _beside_tokens(usage: Usage) -> bool:
 def _basis(request: Request, response: Response) -> dict[str, Any]:
     """What a store must know beside the tokens to price the call again."""
     told: dict[str, Any] = {}
-    if response.service_tier:
+    if response.service_tier and response.service_tier not in _LIST_PRICE:
         told[semconv.COST_TIER] = response.service_tier
     if request.billed_as is not None:
         told[semconv.COST_MODEL] = request.billed_as

@@ -15,6 +15,9 @@ PREFIXES: dict[str, int] = {
     **dict.fromkeys(("fc-", "m0-", "ck-", "pl_", "tl_", "pa-", "sess-", "ak-", "as-", "ak_", "key_", "fpk_"), 24),
     **dict.fromkeys(("AIza", "AQ.Ab", "ABSK", "bedrock-api-key-", "ALTAK-", "zpka_", "unkey_", "m0sk_"), 16),
     **dict.fromkeys(("tgp_v1_", "flp_", "signkey-", "tr_dev_", "tr_prod_", "polar_oat_", "rh-api-", "thog-agent-"), 16),
+    **dict.fromkeys(("ydc-sk-", "bt-st-", "crsr_", "pb_", "up_", "tnt_", "zwt_", "zqt_", "rf_", "KGAT_", "hb_"), 20),
+    **dict.fromkeys(("n8n_api_", "app-", "dataset-", "pat_", "sat_", "cztei_", "al-", "z_", "mint_", "bce-v3/"), 20),
+    **dict.fromkeys(("xaat-", "xapt-", "gsk-", "sk1-", "pk-helicone-", "sk-helicone-", "sk_car_", "key-"), 20),
     # Clouds and hosts.
     **dict.fromkeys(("ya29.", "GOCSPX-", "1//0", "dop_v1_", "doo_v1_", "dor_v1_", "dos_v1_", "da2-"), 18),
     **dict.fromkeys(("LTAI", "AKID", "AKLT", "JDC_", "HRKU-", "fo1_", "fm1r_", "fm1a_", "fm2_", "tskey-"), 12),
@@ -28,7 +31,9 @@ PREFIXES: dict[str, int] = {
     ),
     **dict.fromkeys(("dapi", "dkea", "dose", "dosa", "doso"), 20),
     **dict.fromkeys(("akab-", "amzn.mws.", "amzn1.oa2-cs.v1.", "AQVN", "y0_", "YCAJE", "YCN", "cfut_", "cfat_"), 20),
-    **dict.fromkeys(("v1.0-", "4b1d", "YCP", "exo", "EXO", "SCW", "fnA", "scw-", "ico-", "essu_", "sha256~"), 24),
+    **dict.fromkeys(("v1.0-", "YCP", "exo", "EXO", "SCW", "fnA", "scw-", "ico-", "essu_", "sha256~"), 24),
+    **dict.fromkeys(("FlyV1 ", "ucat_", "cbkey_", "dbtc_", "dbtu_", "cflt", "QN_", "zpka_", "dagster:", "nsct_"), 20),
+    **dict.fromkeys(("aivenv1", "sts.", "kpat_", "spat_", "gta_", "depot_", "ls-", "prod:", "nvct_", "edgedb"), 24),
     # Code: hosts, builds, registries.
     **dict.fromkeys(("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "sgp_", "sgs_", "slk_"), 16),
     **dict.fromkeys(("glpat-", "gldt-", "glrt-", "glrtr-", "glcbt-", "glptt-", "glft-", "glffct-", "glimt-"), 16),
@@ -38,7 +43,9 @@ PREFIXES: dict[str, int] = {
     **dict.fromkeys(("cmVmdGtuO", "reftkn", "snyk_", "tfp_", "jfrt_", "cpat_", "expo_"), 24),
     **dict.fromkeys(("aio_", "p8e-", "cnvca", "CCDB1_", "isat_", "lmb_", "lma_", "md-", "xau_", "vtwn_", "tss_"), 20),
     **dict.fromkeys(("samsara_api_", "sindri_", "rootly_", "pina_"), 16),
+    **dict.fromkeys(("bkct_", "bkpt_", "bkaj_", "oc_", "gitea_", "figo-", "npmS_", "hexpm_", "cargo_"), 20),
     # Chat and mail.
+    **dict.fromkeys(("os_v2_app_", "os_v2_org_", "WPL_AP1.", "act.", "rft.", "xoxe.", "clt.", "plainApiKey_"), 18),
     **dict.fromkeys(("xkeysib-", "xsmtpsib-", "mfa.", "dG9rOj", "pubkey-", "EZAK", "EZTK", "nyk_"), 18),
     # Money and shops.
     **dict.fromkeys(
@@ -62,6 +69,9 @@ PREFIXES: dict[str, int] = {
     **dict.fromkeys(("access-production-", "access-sandbox-", "access-development-", "live_", "test_", "pk_"), 24),
     **dict.fromkeys(("pdl_live_apikey_", "pdl_sdbx_apikey_", "secret-live-", "secret-test-", "AQE"), 18),
     **dict.fromkeys(("Mid-server-", "persona_production_", "persona_sandbox_", "ramp_sec_", "salad_cloud_"), 16),
+    **dict.fromkeys(("ck_live_", "ck_test_", "cs_live_", "cs_test_", "cs_", "cal_live_", "cal_test_", "key_live_"), 16),
+    **dict.fromkeys(("key_test_", "secret_live_", "secret_test_", "testsk_", "secret-token:", "sbx:", "prd:"), 16),
+    **dict.fromkeys(("pk_prod_", "dk_prod_", "appl_", "goog_", "amzn_", "strp_", "rcb_", "mercury_"), 20),
     # Watching, working together, identity.
     **dict.fromkeys(("NRAK-", "NRII-", "NRJS-", "NRBR-", "NRSP-", "NRRA-", "glsa_", "glc_", "PMAK-", "PMAT-"), 14),
     **dict.fromkeys(("sntrys_", "sntryu_", "sntrya_", "sntryi_", "phc_", "phx_", "pha_", "phr_", "phs_"), 18),
@@ -69,6 +79,7 @@ PREFIXES: dict[str, int] = {
     **dict.fromkeys(("figu_", "pat-na1-", "pat-eu1-", "waka_", "fio-u-", "pnu_", "pnb_", "CFPAT-", "rdme_"), 20),
     **dict.fromkeys(("tk-us-", "sm_aat_", "sm_pat_", "sm_sat_", "ory_at_", "ory_rt_", "ory_pat_", "ory_st_"), 16),
     **dict.fromkeys(("pub-c-", "sub-c-", "sec-c-", "s-s4t2", "BBFF-", "TlRMTVNTUA", "xprv", "secret-"), 16),
+    **dict.fromkeys(("fhb-", "configcat-sdk-1/", "console-", "client-", "y_NbAk", "ddapi_", "ddpat_", "elk_"), 20),
     **dict.fromkeys(("IGQV", "IGQWR", "AAAAAAAAAAAAAAAAAAAAA", "AGE-SECRET-KEY-1", "cu_", "API-"), 24),
 }
 """Beginnings of keys, and how many characters at least follow in letters, digits, ``_`` and ``-``."""
@@ -125,6 +136,10 @@ FORMS: tuple[str, ...] = (
     # Personal tokens of Jira and Confluence: base64 of digits, a colon, and random bytes.
     rf"[MNO][ADQTgjwz][AEIMQUYcgk][0-5w-z]{_W}{{40}}(?![A-Za-z0-9_-])",
     rf"wx[0-9a-f]{{16}}{_ENDS}",
+    rf"4b1d[A-Za-z0-9]{{38}}{_ENDS}",
+    rf"FlyV1 {_PADDED}{{16,}}(?:,{_PADDED}{{8,}}){{0,16}}",
+    rf"00[A-Za-z][A-Za-z0-9_-]{{39}}(?![A-Za-z0-9_-])",
+    rf"[sbr]\.(?=[A-Za-z]{{0,23}}[0-9])[A-Za-z0-9]{{24}}(?![A-Za-z0-9_(.])",
     # Hashes of passwords, as files of users hold them.
     r"\$(?:2[aby]|1|5|6|y|apr1|argon2(?:id|i|d)|scrypt|pbkdf2-sha[0-9]{1,3})\$[A-Za-z0-9./+=,$-]{20,}",
 )
@@ -201,47 +216,108 @@ ID_HEADS = frozenset(_ID_HEADS.split())
 """What ids begin with that are no secrets."""
 
 _VENDORS = (
-    "1password abuseipdb adafruit adobe adyen agora aikido airbrake airtable aiven akamai alchemy algolia alibaba "
-    "aliyun amplitude ansible anthropic apify apollo appcenter appdynamics appsflyer appwrite artifactory asaas "
-    "asana assemblyai atlassian attentive auth0 authy autodesk avalara aws_secret azure backblaze bamboohr "
-    "baseten beamer betterstack bigcommerce binance bitbucket bitly bittrex blockfrost bluesky bluesnap braintree "
-    "branch.io braze bridgecrew browserstack bugsnag buildkite bunny.net buttondown bytescale calendly canva "
-    "cartesia cartodb cerebras chargebee checkly circleci clarifai clearbit clerk clickhouse clickup cloudant "
-    "cloudconvert cloudflare cloudinary cloudsmith codacy codeclimate codecov cohere coinapi coinbase coingecko "
-    "coinmarketcap cometml commercetools composio confluence confluent contentful convertkit couchbase countly "
-    "covalent coveralls cronitor crowdin crunchbase currencylayer customerio dailymotion data.gov databricks "
-    "datadog datarobot datastax deepai deepgram deepinfra deepl deepseek descope devcycle digicert directus "
-    "discord dnsimple dockerhub docusign doppler droneci dropbox dwolla dynatrace easypost ebay edamam "
-    "elasticemail elevenlabs endor etherscan etsyfacebook eventbrite exoscale falai fastly fauna fibery figma "
-    "finicity finnhub firebase firecrawl fireworks fixer.io flagsmith flatfile flickr flightaware flutterwave "
-    "foursquare freshbooks freshdesk friendli fullstory genesys geoapify geocodio getresponse giphy gitea github "
-    "gitlab gitter gladia gocardless gong.io google grafana gravatar greenhouse groq gumroad hashicorp hasura "
-    "helicone helius helpscout heroku hetzner highnote holidayapi honeycomb hookdeck hubspot huggingface "
-    "hyperbolic ibm_cloud ibmcloud iexcloud imgix imgur incident.io influxdb infobip infracost infura inngest "
-    "instagram instatus intercom ionos ipinfo iterable jenkins jfrog jina.ai jira jotform jumpcloud kaggle keycdn "
-    "keygen kickbox klarna klaviyo koyeb kraken kucoin langchain langfuse langsmith lastfm launchdarkly "
-    "lemonsqueezy line_channel linkedin linode litellm liveblocks livechat livekit loadmill lob logdna logzio "
-    "lokalise looker magento mailboxlayer mailchimp mailerlite mailersend mailgun mailjet mailtrap mandrill "
-    "mapbox mapillary mapquest marketstack mashape mattermost maxmind meilisearch mem0 meraki mergify message- "
-    "bird message_bird messagebird metabase midtrans miro mistral mixpanel moonshot moosend moralis mparticle mux "
-    "mydnsjp neon_ netlify new-york-times new_relic newrelic newsapi newyorktimes ngrok nightfall notion "
-    "nutritionix nvidia nylas nytimes okta omnisend onelogin onesignal onfido openai openrouter openshift "
-    "openstack openweather opsgenie optimizely ovh owlbot pagerduty pandadoc papertrail patreon paymongo paypal "
-    "paystack pdfshift perplexity pexels pinata pinecone pingdom pipedream pipedrive plaid planetscale plausible "
-    "plivo podio polygonio polymarket portkey posthog postman postmark prefect prismic private-ai private_ai "
-    "privateai productboard pubnub pulumi pushbullet pusher pushover qdrant qonto qualtrics quay.io quickbooks "
-    "quicknode railway rapidapi raygun razorpay rebrandly recaptcha recurly reddit render replicate replit resend "
-    "revenuecat ringcentral rollbar rootly runpod salesforce sanity.io saucelabs scaleway scalr scrapfly "
-    "scrapingbee scw seatgeek segment.io segment_ sematext sendbird sendgrid sendinblue sendpulse sentinelone "
-    "sentry serpapi serper servicenow shippo shodan shopify shortcut_ shutterstock sidekiq signalwire skyscanner "
-    "slack smartsheet snipcart snowflake snyk softlayer sonar_ sonarqube soniox sourcegraph sparkpost "
-    "speechmatics splunk spoonacular spotify squarespace stability statuspage storyblok strapi strava streamlit "
-    "stripe stytch sumo sumologic supabase surveymonkey svix tableau tailscale tatum tavily taxjar teamcity "
-    "telegram telnyx tencent testrail textmagic ticketmaster tiktok tinypng todoist togetherai tomtom travis "
-    "trello trustpilot tumblr turso twelvedata twilio twitch twitter typeform ubidots unsplash uploadcare upstash "
-    "urlscan userstack vapi vercel veriphone vimeo virustotal visualcrossing voiceflow vonage voyage voyageai "
-    "vultr wakatime wandb weatherapi weaviate webex webflow whoisxml wistia woocommerce wordpress workday workos "
-    "wrike xendit xero yandex yelp yotpo youtube zapier zendesk zenrows zeplin zerobounce zilliz zoho zoom zulip"
+    "1password ably abuseipdb activecampaign adafruit adobe adyen adzuna aerisapi affinda agora ai21 aikido "
+    "aimlapi airbrake airbyte airnow airtable aiven akamai akeyless alchemy alephalpha aletheia algolia alibaba "
+    "alienvault aliyun alphavantage amadeus ambee americanexpress amplitude ansible anthropic anypoint anyscale "
+    "apideck apiflash apify apilayer apininjas apitemplate apollo appcenter appcues appdynamics appfollow "
+    "appointedd appoptics appsflyer appveyor appwrite arangodb arcgis arize artifactory aruba asaas asana "
+    "assembla assemblyai astronomer atlassian attentive audiomack auth0 authentik authress authy autodesk "
+    "autoklose autopilot avalara avaza aviationstack aws_secret axonaut aylien ayrshare azure backblaze "
+    "backendless baidu balena bamboohr bandwidth_ bannerbear baremetrics basecamp baseten beamer beebole bentoml "
+    "besnappy besttime betterstack beyondtrust bigcommerce bildr binance bing_ bitbucket bitcoinaverage bitfinex "
+    "bitly bitmex bitpay bitquery bitrise bitstamp bittrex bitwarden blazemeter blitapp blockfrost blocknative "
+    "bluesky bluesnap bombbomb boostnote borgbase botpress braintree branch.io brandfetch braze brevo bridgecrew "
+    "brightdata browserbase browserless browserstack bscscan bugsnag buildkite bunny.net buttondown bybit "
+    "byteplus bytescale caflou calendarific calendly callrail campayn canva capsulecrm captaindata "
+    "carboninterface cartesia cartodb cashboard caspio castingwords catchpoint censys centralstation cerebras "
+    "chargebee chartmogul checkly checkmarx checkout.com checkvist cherryservers cicero circleci clarifai "
+    "clearbit clerk clevertap clickatell clickhelp clickhouse clickmeter clicksend clickup clientary clinchpad "
+    "clockify clockwork cloudability cloudant cloudconvert cloudelements cloudflare cloudimage cloudinary "
+    "cloudmersive cloudplan cloudsmith cloverly cloze clustdoc cockroach codacy codeberg codeclimate codecov "
+    "codemagic codequiry cohere cohesity coinapi coinbase coingecko coinlib coinmarketcap cometml commercetools "
+    "companyhub composio configcat confluence confluent contabo contentful contentstack conversiontools "
+    "convertapi convertkit copyscape couchbase couchdb countly covalent coveralls craftmypdf cronitor "
+    "crossbrowser crowdin crowdstrike crunchbase cryptocompare currencylayer customer.io customerguru customerio "
+    "cyberark cyclic d7network dailymotion dandelion dashlane dashscope data.gov databricks datadog datagov "
+    "datarobot datastax dbt_ debounce deepai deepgram deepinfra deepl deepseek deepsource defectdojo delighted "
+    "delinea demio deno_deploy dependabot deployhq descope detectlanguage devcycle dfuse diffbot diggernaut "
+    "digicert digitalocean dingtalk directus discord disqus dnscheck dnsimple dockerhub docparser documo "
+    "docusign doppler dotdigital drata droneci dropbox duckduckgo duo_ duosecurity duply dwolla dynadot "
+    "dynatrace dyspatch eagleeye easyinsight easypost ebay ecostruxure edamam elastic_ elasticcloud elasticemail "
+    "elevenlabs emailable emailoctopus enablex endor engagebay enigma epicgames epsagon equinix esignatures "
+    "etherscan ethplorer etsy eventbrite everhour exa_ exchangerate exoscale exportsdk extractorapi eyeson "
+    "facebook faceplusplus facepp falai fastforex fastly fastspring fauna feedier feishu fibery figma figshare "
+    "filestack financialmodelingprep findl finicity finnhub firebase firecrawl firehydrant fireworks fixer.io "
+    "flagsmith flatfile flickr flightapi flightaware flightlabs flightstats floatapp flowflu flutter_ "
+    "flutterwave fly.io flyio fmfw forgerock formbucket formio formsite formspree fossa foursquare frame.io "
+    "freshbooks freshchat freshdesk freshservice friendli frontegg fullcontact fullstory fusionauth fxmarket "
+    "gamesparks genesys gengo geoapify geocodify geocodio geonames gerrit getaway getemails getgeoapi getgist "
+    "getresponse getsandbox ghost_ giantswarm giphy gitbook gitbutler gitea gitee gitguardian github gitkraken "
+    "gitlab gitpod gitter gladia glassnode gocardless gong.io goodday google grafana grafbase graphhopper "
+    "gravatar greenhouse groovehq groq gtmetrix gumroad gupshup gyazo habitica happi harbor_ hashicorp hasura "
+    "helicone helius hellosign helpcrunch helpscout here_api hereapi heroku hetzner heygen highnote hive_ hivemq "
+    "holidayapi holistic honeybadger honeycomb hookdeck hootsuite host_io hotjar html2pdf hubspot huggingface "
+    "humanloop hume_ hybiscus hyperbolic hypertrack ibm_cloud ibmcloud iconfinder ideogram iexcloud imagekit "
+    "imagga imgix imgur incident.io infisical influxdb infobip infracost infura inngest insightly instabug "
+    "instagram instamojo instatus integromat intercom intra42 intrinio invoiceocean ionos ipapi ipdata "
+    "ipgeolocation ipify ipinfo ipquality ipstack isitwp iterable jenkins jfrog jina.ai jira jotform jumpcloud "
+    "justcall kaggle kairos kakao kaleyra kamatera kanbantool keen.io keeper_ keycdn keygen kickbox kinde klarna "
+    "klaviyo klipfolio kount koyeb kraken kucoin kusto lacework landbot langchain langfuse langsmith larksuite "
+    "lastfm lastpass launchable launchdarkly leadfeeder lemlist lemonsqueezy lendflow lessannoying lexigram "
+    "line_channel linear_api linearapi linearb linenotify linkedin linkpreview linode litellm liveagent "
+    "liveblocks livechat livekit livestorm lmnt loadmill lob localytics locationiq logdna logentries loggly "
+    "loginradius logmein logrocket logzio lokalise looker loops_ lunarcrush lunchmoney magento magic_link "
+    "mailboxlayer mailchimp mailerlite mailersend mailgun mailjet mailmodo mailsac mailtrap mandrill mapbox "
+    "mapillary mapmyindia mapquest marketstack mashape matomo mattermost mavenlink maxcdn maxmind mediastack "
+    "meilisearch meistertask mem0 meraki mercadopago mercury_ mergify mesibo message-bird message_bird "
+    "messagebird metaapi metabase meteostat metrilo microcms midtrans mindmeister minimax miro mistral mite_ "
+    "mixpanel mollie monkeylearn monkeytype moonclerk moonpay moonshot moosend moralis mparticle mrticktock "
+    "msgraph mulesoft murf_ mux mydnsjp mysportsfeeds nango nasdaq ncei nebius neo4j neon_ nethunt netlify "
+    "new-york-times new_relic newrelic newsapi newscatcher newsdata newyorktimes nexmo nexus_ nftport ngrok "
+    "nicereply nightfall nordpass northflank noticeable notion novita novu_ numverify nutritionix nutshell "
+    "nvidia nylas nytimes oanda okta oktopost omdb omnisend oneai onedesk onelogin onepagecrm onesignal onetrust "
+    "onfido onwater oopspam openai opencage opencorporates opengraph openpipe openrouter openshift openstack "
+    "openuv openweather opsgenie opsworks optidash optimizely overloop ovh owlbot owlracle pagarme pagerduty "
+    "palantir pandadoc pandascore pangea paperform paperspace papertrail paralleldots parsehub parseur "
+    "partnerstack passbase pastebin patreon paydirt paymill paymo paymongo paypal paystack payu_ pdf.co pdflayer "
+    "pdfshift peopledatalabs permit.io perplexity petfinder pexels phabricator phaxio phyllo pinata pinecone "
+    "pingdom pingidentity pinterest pipedream pipedrive pivotaltracker pixabay plaid planetscale planhat "
+    "planview planyo plausible playfab plisio plivo podio podscan pollsapi poloniex polygonio polymarket porter_ "
+    "portkey positionstack postageapp postbacks posthog postman postmark postmates powrbot predibase prefect "
+    "pricelabs printful prismic private-ai private_ai privateai prodpad productboard profitwell promptlayer "
+    "proofly propelauth proxycrawl publer pubnub pulumi purestake pushbullet pusher pushover qase qdrant qonto "
+    "qovery quaderno qualtrics qualys quay.io qubole quickbooks quicket quickfile quicknode rackspace railway "
+    "rapid7 rapidapi raygun razorpay readwise rebrandly recaptcha recraft recurly reddit redhat reducto refiner "
+    "reka_ remove.bg removebg render renovate rentman repairshopr replicate replit replyio requestfinance resend "
+    "respond.io restpack retell rethinkdb rev.ai revenuecat reviewboard ringcentral riot_games ritekit roblox "
+    "roboflow rocketchat rocketreach rollbar rootly routee rownd rubygem rudderstack rundeck runpod runrun "
+    "runway sailpoint salesblink salesflare salesforce salesloft salesmate sambanova sanity.io sanity_ "
+    "satismeter saucelabs scaleapi scaleway scalr scrapeowl scraperapi scrapersite scrapestack scrapfly "
+    "scrapingbee scrutinizer scw seatgeek secureauth securitytrails segment.io segment_ segmind sematext semgrep "
+    "sendbird sendgrid sendinblue sendoso sendpulse sentinelone sentry serpapi serper serphouse serpstack "
+    "servicenow sevdesk shapediver sherpadesk shipday shipengine shippo shodan shopify shortcut_ shortio "
+    "shutterstock sidekiq siftscience signalwire signaturit signnow signupgenius sigopt siliconflow simfin "
+    "simplesat simplynoted sinch singlestore siteleaf skrapp skybiometry skyscanner slack smartling smartsheet "
+    "smsapi smugmug snipcart snowflake snowplow snyk socialpilot softlayer sonar_ sonarqube sonatype soniox "
+    "soundcloud sourcegraph spacelift sparkpost speechify speechmatics speechtext spendesk splitio splunk "
+    "spondyr spoonacular sportmonks sportradar sportsmonk spotify springserve squarespace sslmate stability "
+    "statsig statuspage stepfun stockdata stormboard stormglass storyblok strapi strava streamlit stripe stytch "
+    "sugarcrm sugester sumo sumologic supabase superblocks supertokens supportivekoala surrealdb surveybot "
+    "surveymonkey surveyplanet surveysparrow survicate svix swiftype symbl synthesia tableau tailscale tana_ "
+    "tarpon tatum tavily taxjar teamcity teamgate teamviewer teamwork technicalanalysis tefter telegram telesign "
+    "telnyx tenable tencent tenderly testrail text2data textlocal textmagic theoddsapi thinkific thousandeyes "
+    "thycotic ticketmaster ticktick tidb_ tiingo tiktok timezoneapi tink_ tinypng tmetric todoist togetherai "
+    "toggl tokeet tomtom toodledo tradier transferwise transifex travelpayouts travis trello trigger.dev trimble "
+    "tripo tru_ trueid trustpilot tumblr turso twelvedata twilio twitch twitter tyntec typeform typesense "
+    "ubidots unreal_ unsplash upcdatabase upcloud uplead uploadcare uproc upstage upstash uptimerobot upwave "
+    "urbanairship urlscan userflow userfront userlike userstack valtown vapi vatlayer vectara veracode vercel "
+    "verifalia veriff verimail veriphone versioneye viewneo vimeo virustotal visiblethread visualcrossing "
+    "voiceflow voicegain volcengine vonage vouchery voyage voyageai vpnapi vultr vyte wakatime walkscore wandb "
+    "wati_ weatherapi weatherbit weatherstack weaviate webengage webex webflow webscraper webscraping webshare "
+    "wepay wepow whatcms whatfix whoisxml wistia wit.ai wiz_ wiza woocommerce woosmap wootric wordpress workday "
+    "workiom workos workstack worldcoin worldweather wpengine wrike wufoo xata_ xbox_ xendit xero xunfei yandex "
+    "yelp ynab yodlee yotpo you.com youneedabudget youtube yugabyte zamzar zapier zapsplat zeabur zendesk zenkit "
+    "zenrows zenscrape zenserp zeplin zerobounce zhipu zilliz zipapi zipbooks zitadel zoho zoom zulip zuora"
 )
 VENDORS = tuple(_VENDORS.split())
 """Providers whose keys have no form of their own: a random value is one where their name stands before it."""
