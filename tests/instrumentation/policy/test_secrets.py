@@ -257,6 +257,53 @@ def test_what_is_no_secret_stays(text):
     assert mask(text) == text
 
 
+def base64_of(seed, length):
+    return base64.b64encode(random.Random(f"{seed} {length}").randbytes(length)).decode()
+
+
+BASE_58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+IDS = {
+    "integrity, npm": lambda s: f'"integrity": "sha512-{base64_of(s, 64)}",',
+    "integrity, yarn": lambda s: f"  integrity sha512-{base64_of(s, 64)}",
+    "integrity, bare": lambda s: f"got sha256-{base64_of(s, 32)} here",
+    "integrity, HTML": lambda s: (
+        f'<script src="https://cdn.a.org/x.js" integrity="sha384-{base64_of(s, 48)}" crossorigin="">'
+    ),
+    "integrity behind a provider": lambda s: f'cdnjs.cloudflare.com/x.js" integrity="sha512-{base64_of(s, 64)}"',
+    "digest": lambda s: f"sha512:{base64_of(s, 64)} and sha256:{base64_of(s, 32)}",
+    "digest, header": lambda s: f"Repr-Digest: sha-512=:{base64_of(s, 64)}:",
+    "go.sum": lambda s: f"github.com/a/b v1.8.4 h1:{base64_of(s, 32)}",
+    "UUID": uuid,
+    "UUID that begins as keys do": lambda s: "4b1d" + uuid(s)[4:] + " EAA" + uuid(s).upper()[3:],
+    "UUID behind a provider": lambda s: f"slack channel: {uuid(s)}, twilio {uuid(s)}, datadog={uuid(s)}",
+    "UUID of a customer": lambda s: f'{{"stripe_customer": "{uuid(s)}", "key": "{uuid(s)}"}}',
+    "Gemini": lambda s: f'{{"modelVersion": "gemini-2.5-flash", "responseId": "{drawn(s, 23, URL_SAFE)}"}}',
+    "id in camel case": lambda s: f"{{'userId': '{drawn(s, 28)}', 'fileIDs': ['{drawn(s, 26)}']}}",
+    "id in snake case": lambda s: f'run_id = "{drawn(s, 28)}", session_id: {drawn(s, 43, URL_SAFE)}',
+    "id": lambda s: f'"id": "{drawn(s, 28)}"',
+    "traceparent": lambda s: f"traceparent: 00-{drawn(s, 32, HEX)}-{drawn(s, 16, HEX)}-01",
+    "traceparent behind a provider": lambda s: f"datadog: 00-{drawn(s, 32, HEX)}-{drawn(s, 16, HEX)}-00",
+    "IPFS": lambda s: f'ipfs://Qm{drawn(s, 44, BASE_58)} "image": "Qm{drawn(s + "b", 44, BASE_58)}"',
+    "Ethereum": lambda s: f'"contract": "0x{drawn(s, 40, HEX)}", to 0x{drawn(s, 40, HEX)}',
+    "Bitcoin": lambda s: f"pay bc1q{drawn(s, 38, LOWER)} or address: bc1p{drawn(s, 58, LOWER)}",
+    "KSUID": lambda s: f"event 2{drawn(s, 26)}",
+    "ULID": lambda s: f"job: 01H{drawn(s, 23, '0123456789ABCDEFGHJKMNPQRSTVWXYZ')}",
+    "Stripe": lambda s: f"cus_{drawn(s, 14)} pi_{drawn(s, 24)} cs_test_{drawn(s, 58)}",
+}
+
+
+@pytest.mark.parametrize("kind", IDS)
+def test_ids_hashes_and_addresses_stay(kind):
+    for seed in range(20):
+        text = IDS[kind](f"{kind} {seed}")
+        assert "[SECRET]" not in mask(text), text
+
+
+def test_an_id_by_name_is_masked_if_the_name_says_that_it_is_secret():
+    for name in ("client_secret", "api_key", "heroku_api_key", "slack_token_secret"):
+        assert mask(f"{name} = '{uuid(name)}'") == f"{name} = '[SECRET]'"
+
+
 def test_a_value_is_masked_by_the_key_it_has_in_json():
     secret, password = drawn("json", 40), "correct horse x9!k"
     messages = [

@@ -28,6 +28,7 @@ FEWEST_CARD_DIGITS = 12
 _PLAIN_PHONE_DIGITS = 9  # with so many, no word need say that a number is one of a phone
 _SOCIAL_SECURITY_DIGITS = 9
 _FEWEST_TOKEN_CHARS = 16
+_FEWEST_TOKEN_CHARS_WITH_DIGIT = 12
 
 _DIGITS = b"0123456789"
 _LETTERS = bytes(code for code in range(128) if chr(code).isalpha())
@@ -40,7 +41,9 @@ def _table(classes: dict[bytes, bytes]) -> bytes:
 
 # Looking up bytes in a table is ten times as fast as a regular expression.
 _TOKENS = _table({_DIGITS + _LETTERS + b"_-": b"t"})
+_DIGIT_TOKENS = _table({_DIGITS: b"0", _LETTERS: b"a", b"_-": b"-"})
 _TOKEN_RUN = b"t" * _FEWEST_TOKEN_CHARS
+_SHORT_TOKEN_RUN = b"t" * _FEWEST_TOKEN_CHARS_WITH_DIGIT
 _WORDS = _table({_DIGITS: b"0", _LETTERS: b"a"})
 _WITHIN_NUMBERS = b" \t.()/-" + bytes(range(128, 256))
 _BRACKETED = re.compile(emails.BRACKETED_HINT)
@@ -84,7 +87,7 @@ def plain_hints(text: str) -> int:
     encoded = text.encode()
     folded = text.casefold()
     found = TAGS if "[" in text else 0
-    if _TOKEN_RUN in encoded.translate(_TOKENS) or any(hint in folded for hint in secrets.HINTS):
+    if any(hint in folded for hint in secrets.HINTS) or _has_token(encoded):
         found |= SECRETS
     if len(text) >= BLOB_MIN_CHARS or ";base64," in text:
         found |= BLOBS
@@ -106,6 +109,20 @@ def plain_hints(text: str) -> int:
         if b"0" * FEWEST_PHONE_DIGITS in digits:
             found |= _of_numbers(digits, text, folded)
     return found | IPS if "::" in text or text.count(":") >= 7 else found
+
+
+def _has_token(encoded: bytes) -> bool:
+    """Whether the text has what ``secrets.LONG_RUN`` describes."""
+    runs = encoded.translate(_TOKENS)
+    if _SHORT_TOKEN_RUN not in runs:
+        return False
+    if _TOKEN_RUN in runs:
+        return True
+    fewest = _FEWEST_TOKEN_CHARS_WITH_DIGIT
+    runs = encoded.translate(_DIGIT_TOKENS)
+    if b"0a" not in runs and b"a0" not in runs:
+        return False
+    return any(b"0a" in run or b"a0" in run for run in runs.split() if len(run) >= fewest)
 
 
 def _of_numbers(digits: bytes, text: str, folded: str) -> int:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 PASSWORD, SECRET, KEY, FAINT = 3, 2, 1, 0
 """How sure a name makes: a password may be any word, a key must look like one, and a faint name needs a long one."""
 
+_MORE_FAINT = ("otp", "hmac", "private", "seed", "cipher", "master")
 NAMES: tuple[tuple[str, int], ...] = (
     *(
         (name, PASSWORD)
@@ -23,6 +24,7 @@ NAMES: tuple[tuple[str, int], ...] = (
             "pwd",
             "pass",
             "pswd",
+            "psw",
             "pw",
             "p/w",
             "contraseña",
@@ -33,7 +35,7 @@ NAMES: tuple[tuple[str, int], ...] = (
     *((name, PASSWORD) for name in ("парол", "密码", "密碼", "パスワード", "비밀번호")),
     *((name, SECRET) for name in ("secret", "cred")),
     *((name, KEY) for name in ("token", "key", "auth", "jwt", "cookie", "sig", "bearer")),
-    *((name, FAINT) for name in ("api", "cert", "salt", "access", "license", "webhook", "dsn", "sid")),
+    *((name, FAINT) for name in ("api", "cert", "salt", "access", "license", "webhook", "dsn", "sid", *_MORE_FAINT)),
 )
 """What names of secrets hold, in lower case."""
 
@@ -63,6 +65,8 @@ _BETWEEN = re.compile(
 
 _RUN = re.compile(r"[A-Za-z0-9_-]{16}")
 _LONGEST = 128
+_LONG_WORD_CHARS = 16
+_SHORT_CHARS = 6
 _MOST_SIGNS = 3
 _MOST_TRIES = 2
 _QUOTED = {
@@ -90,6 +94,7 @@ _ENDS = {
     "webhook": ("webhook",),
     "dsn": ("dsn",),
     "sid": ("sid",),
+    **{name: (name,) for name in _MORE_FAINT},
     "secret": ("secret", "secrets", "secretkey", "secretaccesskey", "secrettoken"),
     "cred": ("cred", "creds", "credential", "credentials"),
     "token": ("token",),
@@ -137,6 +142,8 @@ _COMPOUND = frozenset(_COMPOUND_LIST.split())
 _NAMED = re.compile(r"[A-Za-z_.-]*[0-9]{0,3}|[A-Za-z_][\w.]*[.(\[].*")
 """What code calls its variables, and the beginnings of expressions."""
 
+_DASHES = ("-",)
+_BEFORE_OPTION = ("", " ", "\n", "\t", '"', "'", "`", "=", "[", ",")
 _SIGNS = re.compile(r"[!@#%^*$&?~+]")
 
 _TEXTUAL = re.compile(r"[A-Za-zÀ-ÿ_'\u2019]+[.!?…:]?\Z")
@@ -183,13 +190,18 @@ def _value(text: str, hit: _Hit) -> tuple[tuple[int, int] | None, int]:
     begin = between.end()
     quote = between["quote"]
     space = between["space"] is not None
+    if space and between["close"].strip("\t ])"):
+        return None, hit.end
     before = text[max(0, hit.start - 40) : hit.start]
     # Most that follow such a word in running text are words.
-    if not quote and (space or hit.kind != PASSWORD) and _PLAIN.match(text, begin):
-        return None, begin
+    if not quote and (space or hit.kind != PASSWORD) and (plain := _PLAIN.match(text, begin)):
+        word = plain[0].rstrip(".,;:!?) \t\r\n")
+        if len(word) < _LONG_WORD_CHARS or not looks_random(word, _LONG_WORD_CHARS):
+            return None, begin
     kind = _kind(text, hit, between["rest"], before)
     if kind is None:
         return None, begin
+    option = _is_option(before)
     in_query = "=" in (between["sep"] or "") and _is_parameter(before)
     found = (_QUOTED[quote[0]] if quote else _BARE).match(text, begin)
     if found is None:
@@ -201,8 +213,12 @@ def _value(text: str, hit: _Hit) -> tuple[tuple[int, int] | None, int]:
         kind,
         quoted=bool(quote),
         space=space,
-        sure=in_query or _is_setting(text, hit, between) or (space and _is_option(before)),
+        sure=in_query or _is_setting(text, hit, between) or (space and option),
+        option=option,
     ):
+        return None, end
+    # What stands in a random value by chance is no name.
+    if space and looks_random(before[len(before.rstrip(_NAME_CHARS)) :] + text[hit.start : between.end("rest")], 12):
         return None, end
     if len(value) >= _LONGEST and (more := _MORE.match(text, end)) is not None:
         end = more.end()
@@ -249,7 +265,7 @@ def _is_parameter(before: str) -> bool:
 def _is_option(before: str) -> bool:
     """What stands before the word in the option of a command: `--client-secret …`."""
     name = len(before.rstrip(_NAME_CHARS))
-    return before[name : name + 1] == "-" and before[max(0, name - 1) : name] in ("", " ", "\n", "\t", '"', "'")
+    return before[name : name + 1] in _DASHES and before[max(0, name - 1) : name] in _BEFORE_OPTION
 
 
 def _is_setting(text: str, hit: _Hit, between: re.Match[str]) -> bool:
@@ -257,7 +273,7 @@ def _is_setting(text: str, hit: _Hit, between: re.Match[str]) -> bool:
     return (between["sep"] or "").strip() == "=" and text[hit.start : hit.end].isupper() and between["sep"] == "="
 
 
-def _is_secret(value: str, kind: int, *, quoted: bool, space: bool, sure: bool) -> bool:
+def _is_secret(value: str, kind: int, *, quoted: bool, space: bool, sure: bool, option: bool) -> bool:
     if "\x01" in value or is_placeholder(value) or (not quoted and value[0] == "("):
         return False
     if space and not sure and ("=" in value.rstrip("=") or "(" in value):
@@ -266,6 +282,8 @@ def _is_secret(value: str, kind: int, *, quoted: bool, space: bool, sure: bool) 
         return _is_password(value, quoted=quoted, space=space, sure=sure)
     if " " in value.strip() or "(" in value or value.rstrip("=").count("=") > _MOST_SIGNS:
         return False
+    if option and len(value) >= _SHORT_CHARS and kind != FAINT and _is_mixed(value) and _NAMED.fullmatch(value) is None:
+        return True
     if kind == SECRET:
         if space and not sure:
             return looks_random(value, 10)
@@ -276,7 +294,13 @@ def _is_secret(value: str, kind: int, *, quoted: bool, space: bool, sure: bool) 
         value = _SIGNS.sub("", value)
         return looks_random(value, 8) or is_uuid(value) or (quoted and len(value) >= 12 and has_three_kinds(value))
     if kind == FAINT:
-        return not space and _RUN.search(value) is not None and not is_uuid(value) and looks_random(value, 16)
+        return (
+            not space
+            and "[" not in value
+            and _RUN.search(value) is not None
+            and not is_uuid(value)
+            and looks_random(value, 16)
+        )
     if quoted:
         value = _SIGNS.sub("", value)
     return not is_uuid(value) and looks_random(value, 14 if space else 10 if quoted else 12)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 # A key whose end is cut off is one too.
 _PRIVATE_KEY = re.compile(
-    r"-----BEGIN[ A-Z0-9]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[^-\"'<>\x01]|-(?!----))*"
-    r"(?:-----END[ A-Z0-9]{0,30}PRIVATE KEY(?: BLOCK)?-----)?"
+    r"-----BEGIN[ A-Za-z0-9]{0,30}(?:PRIVATE KEY(?: BLOCK)?|Static key V1)-----(?:[^-\"'<>\x01]|-(?!----))*"
+    r"(?:-----END[ A-Za-z0-9]{0,30}(?:PRIVATE KEY(?: BLOCK)?|Static key V1)-----)?"
 )
 _URL_PASSWORD = re.compile(r"""://(?P<user>[^\s/?#:@"'<>\x01]{0,100})(?::(?P<value>[^\s/"'<>\x01]{1,256}))?@""")
 _AUTHORIZATION = re.compile(
@@ -50,7 +50,7 @@ def find_by_place(text: str, lower: str) -> Iterator[tuple[int, int]]:
         text: where to look.
         lower: the same in lower case, of the same length.
     """
-    if "private key" in lower:
+    if "-----begin" in lower:
         for found in _PRIVATE_KEY.finditer(text):
             yield found.span()
     if "://" in text and "@" in text:

@@ -15,8 +15,8 @@ PREFIXES: dict[str, int] = {
     **dict.fromkeys(("fc-", "m0-", "ck-", "pl_", "tl_", "pa-", "sess-", "ak-", "as-", "ak_", "key_", "fpk_"), 24),
     **dict.fromkeys(("AIza", "AQ.Ab", "ABSK", "bedrock-api-key-", "ALTAK-", "zpka_", "unkey_", "m0sk_"), 16),
     **dict.fromkeys(("tgp_v1_", "flp_", "signkey-", "tr_dev_", "tr_prod_", "polar_oat_", "rh-api-", "thog-agent-"), 16),
-    **dict.fromkeys(("ydc-sk-", "bt-st-", "crsr_", "pb_", "up_", "tnt_", "zwt_", "zqt_", "rf_", "KGAT_", "hb_"), 20),
-    **dict.fromkeys(("n8n_api_", "app-", "dataset-", "pat_", "sat_", "cztei_", "al-", "z_", "mint_", "bce-v3/"), 20),
+    **dict.fromkeys(("ydc-sk-", "bt-st-", "crsr_", "pb_", "tnt_", "zwt_", "zqt_", "rf_", "KGAT_"), 20),
+    **dict.fromkeys(("n8n_api_", "dataset-", "pat_", "sat_", "cztei_", "al-", "mint_", "bce-v3/"), 20),
     **dict.fromkeys(("xaat-", "xapt-", "gsk-", "sk1-", "pk-helicone-", "sk-helicone-", "sk_car_", "key-"), 20),
     # Clouds and hosts.
     **dict.fromkeys(("ya29.", "GOCSPX-", "1//0", "dop_v1_", "doo_v1_", "dor_v1_", "dos_v1_", "da2-"), 18),
@@ -32,8 +32,8 @@ PREFIXES: dict[str, int] = {
     **dict.fromkeys(("dapi", "dkea", "dose", "dosa", "doso"), 20),
     **dict.fromkeys(("akab-", "amzn.mws.", "amzn1.oa2-cs.v1.", "AQVN", "y0_", "YCAJE", "YCN", "cfut_", "cfat_"), 20),
     **dict.fromkeys(("v1.0-", "YCP", "exo", "EXO", "SCW", "fnA", "scw-", "ico-", "essu_", "sha256~"), 24),
-    **dict.fromkeys(("FlyV1 ", "ucat_", "cbkey_", "dbtc_", "dbtu_", "cflt", "QN_", "zpka_", "dagster:", "nsct_"), 20),
-    **dict.fromkeys(("aivenv1", "sts.", "kpat_", "spat_", "gta_", "depot_", "ls-", "prod:", "nvct_", "edgedb"), 24),
+    **dict.fromkeys(("ucat_", "cbkey_", "dbtc_", "dbtu_", "cflt", "QN_", "zpka_", "dagster:", "nsct_"), 20),
+    **dict.fromkeys(("aivenv1", "sts.", "kpat_", "spat_", "gta_", "depot_", "nvct_", "edgedb"), 24),
     # Code: hosts, builds, registries.
     **dict.fromkeys(("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "sgp_", "sgs_", "slk_"), 16),
     **dict.fromkeys(("glpat-", "gldt-", "glrt-", "glrtr-", "glcbt-", "glptt-", "glft-", "glffct-", "glimt-"), 16),
@@ -45,7 +45,7 @@ PREFIXES: dict[str, int] = {
     **dict.fromkeys(("samsara_api_", "sindri_", "rootly_", "pina_"), 16),
     **dict.fromkeys(("bkct_", "bkpt_", "bkaj_", "oc_", "gitea_", "figo-", "npmS_", "hexpm_", "cargo_"), 20),
     # Chat and mail.
-    **dict.fromkeys(("os_v2_app_", "os_v2_org_", "WPL_AP1.", "act.", "rft.", "xoxe.", "clt.", "plainApiKey_"), 18),
+    **dict.fromkeys(("os_v2_app_", "os_v2_org_", "WPL_AP1.", "xoxe.", "clt.", "plainApiKey_"), 18),
     **dict.fromkeys(("xkeysib-", "xsmtpsib-", "mfa.", "dG9rOj", "pubkey-", "EZAK", "EZTK", "nyk_"), 18),
     # Money and shops.
     **dict.fromkeys(
@@ -69,8 +69,8 @@ PREFIXES: dict[str, int] = {
     **dict.fromkeys(("access-production-", "access-sandbox-", "access-development-", "live_", "test_", "pk_"), 24),
     **dict.fromkeys(("pdl_live_apikey_", "pdl_sdbx_apikey_", "secret-live-", "secret-test-", "AQE"), 18),
     **dict.fromkeys(("Mid-server-", "persona_production_", "persona_sandbox_", "ramp_sec_", "salad_cloud_"), 16),
-    **dict.fromkeys(("ck_live_", "ck_test_", "cs_live_", "cs_test_", "cs_", "cal_live_", "cal_test_", "key_live_"), 16),
-    **dict.fromkeys(("key_test_", "secret_live_", "secret_test_", "testsk_", "secret-token:", "sbx:", "prd:"), 16),
+    **dict.fromkeys(("ck_live_", "ck_test_", "cal_live_", "cal_test_", "key_live_"), 16),
+    **dict.fromkeys(("key_test_", "secret_live_", "secret_test_", "testsk_", "sbx:", "prd:"), 16),
     **dict.fromkeys(("pk_prod_", "dk_prod_", "appl_", "goog_", "amzn_", "strp_", "rcb_", "mercury_"), 20),
     # Watching, working together, identity.
     **dict.fromkeys(("NRAK-", "NRII-", "NRJS-", "NRBR-", "NRSP-", "NRRA-", "glsa_", "glc_", "PMAK-", "PMAT-"), 14),
@@ -79,7 +79,9 @@ PREFIXES: dict[str, int] = {
     **dict.fromkeys(("figu_", "pat-na1-", "pat-eu1-", "waka_", "fio-u-", "pnu_", "pnb_", "CFPAT-", "rdme_"), 20),
     **dict.fromkeys(("tk-us-", "sm_aat_", "sm_pat_", "sm_sat_", "ory_at_", "ory_rt_", "ory_pat_", "ory_st_"), 16),
     **dict.fromkeys(("pub-c-", "sub-c-", "sec-c-", "s-s4t2", "BBFF-", "TlRMTVNTUA", "xprv", "secret-"), 16),
-    **dict.fromkeys(("fhb-", "configcat-sdk-1/", "console-", "client-", "y_NbAk", "ddapi_", "ddpat_", "elk_"), 20),
+    **dict.fromkeys(("y1_", "y2_", "y3_", "vk1.a.", "APP_USR-", "cfsk_ma_", "SB-Mid-server-", "sup_sk_"), 20),
+    **dict.fromkeys(("THAA", "IGAA", "gAAAAA", "CfDJ8", "MDAx", "b3BlbnNzaC1rZXkt", "AgAAAAA", "GOOG1"), 24),
+    **dict.fromkeys(("fhb-", "configcat-sdk-1/", "y_NbAk", "ddapi_", "ddpat_", "elk_"), 20),
     **dict.fromkeys(("IGQV", "IGQWR", "AAAAAAAAAAAAAAAAAAAAA", "AGE-SECRET-KEY-1", "cu_", "API-"), 24),
 }
 """Beginnings of keys, and how many characters at least follow in letters, digits, ``_`` and ``-``."""
@@ -137,11 +139,28 @@ FORMS: tuple[str, ...] = (
     rf"[MNO][ADQTgjwz][AEIMQUYcgk][0-5w-z]{_W}{{40}}(?![A-Za-z0-9_-])",
     rf"wx[0-9a-f]{{16}}{_ENDS}",
     rf"4b1d[A-Za-z0-9]{{38}}{_ENDS}",
-    rf"FlyV1 {_PADDED}{{16,}}(?:,{_PADDED}{{8,}}){{0,16}}",
-    rf"00[A-Za-z][A-Za-z0-9_-]{{39}}(?![A-Za-z0-9_-])",
-    rf"[sbr]\.(?=[A-Za-z]{{0,23}}[0-9])[A-Za-z0-9]{{24}}(?![A-Za-z0-9_(.])",
+    rf"c[ks]_[0-9a-f]{{40}}{_ENDS}",
+    r"00[A-Za-z][A-Za-z0-9_-]{39}(?![A-Za-z0-9_-])",
+    r"[sbr]\.(?=[A-Za-z]{0,23}[0-9])[A-Za-z0-9]{24}(?![A-Za-z0-9_(.])",
+    rf"(?:IQoJb3JpZ2lu|F[wQ]oGZXIvYXdz){_PADDED}{{40,}}",
+    rf"GOOG[A-Z0-9]{{20,57}}{_ENDS}",
+    rf"SEC[0-9a-f]{{64}}{_ENDS}",
+    r"6L[A-Za-z0-9_-]{38}(?![A-Za-z0-9_-])",
+    rf"4/0A{_W}{{30,}}",
+    rf"[01]\.A{_W}{{40,}}",
+    rf"[ps]k\.{_W}{{40,}}\.{_W}{{20,}}",
+    rf"(?:pat|sat)\.{_W}{{22}}\.[0-9a-f]{{24}}\.[A-Za-z0-9]{{20}}",
+    rf"secret-token:{_W}{{16,}}",
+    r"django-insecure-[^\s\"']{24,}",
+    r"base64:[A-Za-z0-9+/]{43}=",
+    # Personal tokens of Azure DevOps and seeds of one-time passwords: base32.
+    rf"(?=[a-z]{{0,50}}[2-7][a-z2-7]{{0,50}}[a-z])[a-z2-7]{{52}}{_ENDS}",
+    rf"(?=[A-Z]{{0,24}}[2-7]{{1,3}}[A-Z]{{1,24}}[2-7])[A-Z2-7]{{26,64}}{_ENDS}",
+    # Tokens of Twitter: the number of the user comes first.
+    rf"[0-9]{{7,20}}-(?![0-9a-f]{{40}})[A-Za-z0-9]{{40}}{_ENDS}",
     # Hashes of passwords, as files of users hold them.
-    r"\$(?:2[aby]|1|5|6|y|apr1|argon2(?:id|i|d)|scrypt|pbkdf2-sha[0-9]{1,3})\$[A-Za-z0-9./+=,$-]{20,}",
+    r"\$(?:2[abxy]|[156789]|14|y|[PHS]|apr1|argon2(?:id|i|d)|scrypt|pbkdf2-sha[0-9]{1,3})\$[A-Za-z0-9./+=,$-]{20,}",
+    r"(?:pbkdf2_sha(?:1|256|512)|bcrypt_sha256|pbkdf2:sha(?:1|256|512)(?::[0-9]{1,8})?|scrypt:[0-9:]{1,20})\$[A-Za-z0-9./+=,$]{20,}",
 )
 """Regular expressions of keys that begin in a way of their own."""
 
@@ -161,7 +180,14 @@ HINTED_FORMS: tuple[tuple[str, str], ...] = (
     (":APA91b", rf"{_W}{{8,64}}:APA91b{_W}{{80,}}"),
     ("Q~", r"[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}"),
     ("JQQJ99", r"[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{20,30}"),
-    ("=", r"[A-Za-z0-9+/]{86}=="),
+    ("Atz", rf"Atz[ar]\|{_W}{{20,}}"),
+    (
+        "hook",
+        rf"https?://[^\s/]{{0,80}}[^\s]{{0,120}}?hook[^\s]{{0,120}}?/(?P<value>(?=[A-Za-z_-]{{0,60}}[0-9])(?=[0-9_-]{{0,60}}[A-Za-z]){_W}{{20,}})",
+    ),
+    ("*", r"(?<![A-Za-z0-9*])\*[0-9A-F]{40}(?![0-9A-Fa-f])"),
+    (":", rf"(?<!:)[0-9a-f]{{32}}:[0-9a-f]{{32}}{_ENDS}(?!:)"),
+    ("=", r"(?<!512[-:=])(?<!512=:)[A-Za-z0-9+/]{86}=="),
     # Keys of Azure's services carry the name of the service within.
     *(
         (name, rf"{_B64}{{30,76}}{name}{_B64}{{4,8}}={{0,2}}")
@@ -191,6 +217,8 @@ LONG_FORMS: tuple[tuple[str, str], ...] = (
     # Keys in DER without the lines around them.
     ("MI", r"MI[IGEM][A-Za-z0-9+/_-][A-Za-z0-9+/=\r\n]{60,}"),
     ("$ANSIBLE_VAULT", r"\$ANSIBLE_VAULT;[0-9.]{1,8};AES256[^\r\n]{0,64}(?P<value>[0-9a-f\s]{40,})"),
+    ("{", r"\{(?:SSHA|SHA|SMD5|PBKDF2|CRYPT|BCRYPT|SSHA(?:256|512))\}[A-Za-z0-9./+=$]{20,}"),
+    ("FlyV1 ", rf"FlyV1 {_PADDED}{{16,}}(?:,{_PADDED}{{8,}}){{0,32}}"),
     ("LS0tLS1CRUdJTi", r"LS0tLS1CRUdJTi[A-Za-z0-9+/=\r\n]{16,}"),
     ("Private-Lines", r"Private-Lines: [0-9]{1,4}\s{1,2}(?P<value>[A-Za-z0-9+/=\s]{40,})"),
 )
@@ -210,7 +238,7 @@ _ID_HEADS = (
     "sha512 md5 hash etag ftjob ft vs conv item ws ctr container session sess chat embd modr img audio vid cache user "
     "org proj project task job node pod build release commit rev ref blob tree doc page row obj item srvtoolu ws "
     "data image video font style css js chunk main index vendor bundle module webpack static assets media class test "
-    "cluster instance snapshot volume subnet vpc eni ami sg igw rtb nat lb arn stack"
+    "wrkspc rlg cs cluster instance snapshot volume subnet vpc eni ami sg igw rtb nat lb arn stack pr pull"
 )
 ID_HEADS = frozenset(_ID_HEADS.split())
 """What ids begin with that are no secrets."""
@@ -321,3 +349,10 @@ _VENDORS = (
 )
 VENDORS = tuple(_VENDORS.split())
 """Providers whose keys have no form of their own: a random value is one where their name stands before it."""
+
+_UUID_VENDORS = (
+    "heroku postmark snyk hubspot squarespace codecov loggly opsgenie coinmarketcap coinapi urlscan wakatime kucoin "
+    "okx scaleway pinecone vapi falai shortcut exa"
+)
+UUID_VENDORS = frozenset(_UUID_VENDORS.split())
+"""Those of them whose keys are UUIDs: elsewhere a UUID is an id unless its name speaks of a key."""

@@ -17,7 +17,9 @@ from vigilo.policy.mask.spans import Span, blanked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NAMES = "pass pwd pswd pw= pw: pw_ _pw p/w secret token key auth credential creds cookie signature jwt contrase senha"
+_NAMES = (
+    "pass pwd pswd pw= pw: pw_ _pw p/w psw secret token key auth credential creds cookie signature jwt contrase senha"
+)
 HINTS: tuple[str, ...] = (
     *_NAMES.split(),
     *("парол", "密码", "密碼", "パスワード", "비밀번호"),
@@ -32,6 +34,7 @@ HINTS: tuple[str, ...] = (
         "--proxy-user",
         " -p",
         "redis-cli",
+        "basic ",
         "q~",
         "identified",
         "-secure",
@@ -39,15 +42,21 @@ HINTS: tuple[str, ...] = (
 )
 """A text holds no secret if its lower-cased form has none of these and the text no ``LONG_RUN``."""
 
-LONG_RUN = "[0-9A-Za-z_-]{16}"
-"""A regular expression, RE2's too. Every key that is known by its own form has such a run."""
+LONG_RUN = "|".join(
+    (
+        "[0-9A-Za-z_-]{16}",
+        *(f"[0-9A-Za-z_-]{{{at}}}(?:[0-9][A-Za-z]|[A-Za-z][0-9])[0-9A-Za-z_-]{{{10 - at}}}" for at in range(11)),
+    )
+)
+"""A regular expression, RE2's too: 16 characters, or 12 with a digit next to a letter. Every key that is known by its
+form has such a run."""
 
 _TOKEN_CHARS = bytes(97 if chr(byte).isalnum() or byte in b"_-" else 32 for byte in range(128)) + b" " * 128
-_LONG = b"a" * 16
+_LONG = b"a" * 12
 _PASSES = 4
 _GLUE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-$~.|?=+")
 _ESCAPES = re.compile(
-    r"%(?:22|27|20|0A|0D|3A|26|2C|7B|7D)|%3D(?=[A-Za-z0-9\"'$])|\\{1,4}u00(?:22|27|3d|3a|26|3e|3c|20)"
+    r"%(?:22|27|20|0A|0D|3A|26|2C|7B|7C|7D)|%3D(?=[A-Za-z0-9\"'$])|\\{1,4}u00(?:22|27|3d|3a|26|3e|3c|20)"
     r"|\x1b\[[0-9;]{0,12}m|&(?:quot|amp|apos|#39|#34|lt|gt|nbsp);",
     re.IGNORECASE,
 )
