@@ -36,6 +36,7 @@ _NAME_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789_.-"
 _OPENING = " \t\"'`"
 _BARE = re.compile(r"[A-Za-z0-9_+/-]{24,}={0,2}")
 _LAST_WORD = re.compile(r"[^\s\"'`<>]{1,80}\Z")
+_WORD_ENDS = frozenset(" \t\n\r\"'`<>")
 _BETWEEN = re.compile(r"[:=,(>|]|\b(?:is|key|token|secret)\b")
 _HASH = re.compile(
     r"sha-?[0-9]|md5|digest|commit|etag|integrity|checksum|hash|fingerprint|(?<![a-z])(?:id|uuid|guid|rev|ref|url|uri|version|cursor|nonce|node|pod|host|name|file|path|slug|list|playlist|video|channel|address|cid)s?(?![a-z])"
@@ -71,7 +72,7 @@ _BARE_CHARS = 24
 _TOLD_CHARS = 10
 _PLAIN_BARE_CHARS = 32
 _LONG_BARE_CHARS = 32
-_JOINED = re.compile(r"[A-Za-z0-9_-]{8,}(?:[.:|!~$][A-Za-z0-9_-]{8,}){1,4}")
+_JOINED = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,128}(?:[.:|!~$][A-Za-z0-9_-]{8,128}){1,4}")
 _JOINED_CHARS = 8
 _NO_WORD = re.compile(r"[^A-Za-z0-9]")
 _HEADED = re.compile(r"[a-z]{1,12}[_-]")
@@ -202,9 +203,12 @@ def _names_no_secret(value: str, before: str) -> bool:
     """Whether a value is a digest or public by its form, or its name is that of an id."""
     if _DIGEST.match(value) or _DIGEST.search(before, max(0, len(before) - 9)):
         return True
-    if _PUBLIC.fullmatch(value.strip("/")) is None and _ID_NAME.search(before) is None:
+    near = before[-_NAME_AHEAD_CHARS:]
+    lower = near.lower()
+    is_id = "id" in lower and _ID_NAME.search(near) is not None
+    if not is_id and _PUBLIC.fullmatch(value.strip("/")) is None:
         return False
-    return _KEY_NAME.search(before[-_NAME_AHEAD_CHARS:].lower()) is None
+    return _KEY_NAME.search(lower) is None
 
 
 def _is_after_vendor(value: str, before: str) -> bool:
@@ -245,23 +249,26 @@ def _wild(text: str, word: str, start: int) -> Iterator[tuple[int, int]]:
         if len(value) >= BLOB_MIN_CHARS or not is_wild(value):
             continue
         least = _BARE_CHARS if has_three_kinds(value) else _PLAIN_BARE_CHARS
-        if len(value) < _LONG_BARE_CHARS and (
-            _HEADED.match(value) or _ID_WORD.search(text[max(0, start - 32) : start])
-        ):
-            continue
         if len(value) < least or not looks_random(value, int(min(len(value), 72) * 0.6)):
             continue
-        if is_hex(_PARTS.sub("", value)):  # a UUID, the trace in a `traceparent`
+        ahead = text[max(0, start - 64) : start] + word[max(0, found.start() - 128) : found.start()]
+        if len(value) < _LONG_BARE_CHARS and (_HEADED.match(value) or _has_id_word(ahead[-32:])):
             continue
-        if _names_no_secret(value, text[max(0, start - 64) : start] + word[: found.start()]):
+        # A UUID, the trace in a `traceparent`, or what else is none.
+        if is_hex(_PARTS.sub("", value)) or _names_no_secret(value, ahead):
             continue
-        before = _LAST_WORD.search(text[max(0, start - 40) : start] + word[: found.start()])
-        told = before[0].lower() if before else ""
+        told = ""
+        if ahead[-1:] not in _WORD_ENDS and (last := _LAST_WORD.search(ahead)) is not None:
+            told = last[0].lower()
         if _HASH.search(told) or told.endswith(("base64,", "h1:")) or ("://" in told and not told.endswith("=")):
             continue
         if told.endswith("/") or _PARTS.split(value, maxsplit=1)[0].lower() in ID_HEADS:
             continue
         yield found.span()
+
+
+def _has_id_word(ahead: str) -> bool:
+    return "id" in ahead.lower() and _ID_WORD.search(ahead) is not None
 
 
 def _joined(text: str, word: str, start: int) -> Iterator[tuple[int, int]]:

@@ -75,16 +75,17 @@ def _is_odd(part: str) -> bool:
         return len(_RARE.findall(part)) * 9 >= len(part)
     if len(part) >= _LONG_WORD_CHARS and part.isupper():
         return len(_RARE.findall(part.lower())) * 9 + len(_CHANGE.findall(part)) * 6 >= len(part)
-    return _WORD.fullmatch(part) is None and _oddities(part) >= max(2.0, len(part) * _CHANGES_PER_CHAR)
+    return _WORD.fullmatch(part) is None and _has_oddities(part, max(2.0, len(part) * _CHANGES_PER_CHAR))
 
 
 def is_wild(value: str) -> bool:
     """Whether letters, capitals and digits take turns as often as chance has it."""
-    return _oddities(value) >= len(value) * _WILD_CHANGES_PER_CHAR
+    return _has_oddities(value, len(value) * _WILD_CHANGES_PER_CHAR)
 
 
-def _oddities(value: str) -> int:
-    return len(_CHANGE.findall(value)) + len(_RARE.findall(value.lower()))
+def _has_oddities(value: str, least: float) -> bool:
+    changes = len(_CHANGE.findall(value))
+    return changes >= least or changes + len(_RARE.findall(value.lower())) >= least
 
 
 def has_odd_letters(value: str) -> bool:
