@@ -4,7 +4,8 @@
 
 The second argument says who is instrumented first; with ``alone`` only the neighbour is, and with ``auto`` that is left
 to ``opentelemetry-instrument``. OUT gets, by call, the ``spans`` that ended ([scope, name, input tokens, output
-tokens], null where a span has none), the ``tokens`` that the metrics counted by scope, how many ``requests`` reached
+tokens], null where a span has none), their ``costs``, how often they tell an address (``raw``) or that there was one
+(``masked``), the ``tokens`` that the metrics counted by scope, how many ``requests`` reached
 the provider and how often the gate was ``asked``; and under ``warnings`` what vigilo logged.
 """
 
@@ -20,7 +21,7 @@ from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
-from calls import CALLS, SERVER, USAGE
+from calls import ADDRESS, CALLS, SERVER, USAGE
 from opentelemetry import metrics, trace
 from opentelemetry.sdk import metrics as sdk_metrics
 from opentelemetry.sdk.metrics import Histogram, MeterProvider
@@ -137,11 +138,15 @@ def main():
         os.environ.update(SERVER.environment())
         for name in chosen:
             SERVER.reset()
-            SERVER.reply("Hello, Ada!", usage=USAGE, times=9)
+            SERVER.reply(f"Hello, {ADDRESS}!", usage=USAGE, times=9)
             made = CALLS[name]()
             if asyncio.iscoroutine(made):
                 loop.run_until_complete(made)
+            written = "".join(span.to_json() for span in EXPORTER.get_finished_spans())
             report[name] = {
+                "raw": written.count(ADDRESS),
+                "masked": written.count("[EMAIL]"),
+                "costs": [span.attributes.get("gen_ai.usage.cost") for span in EXPORTER.get_finished_spans()],
                 "spans": [
                     [span.instrumentation_scope.name, span.name, *tokens_of(span)]
                     for span in EXPORTER.get_finished_spans()

@@ -11,12 +11,14 @@ SERVER = ProviderServer()
 USAGE = Usage(input_tokens=120, output_tokens=40)
 CALLS = {}
 
-ASKED = [{"role": "user", "content": "Hello"}]
+ADDRESS = "ada@example.com"
+HELLO = f"Hello, I am {ADDRESS}"
+ASKED = [{"role": "user", "content": HELLO}]
 CHAT = {"model": "gpt-4o", "messages": ASKED}
 COUNTED = {"stream_options": {"include_usage": True}}
 MESSAGE = {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": ASKED}
-RESPONSE = {"model": "gpt-4o", "input": "Hello"}
-CONTENT = {"model": "gemini-2.5-flash", "contents": "Hello"}
+RESPONSE = {"model": "gpt-4o", "input": HELLO}
+CONTENT = {"model": "gemini-2.5-flash", "contents": HELLO}
 
 
 def call(function):

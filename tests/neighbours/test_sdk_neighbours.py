@@ -48,6 +48,24 @@ def test_a_call_is_told_and_counted_once(report, name, call):
     assert len(told["tokens"]) <= 1
 
 
+@pytest.mark.parametrize("call", CALLS)
+def test_what_was_said_is_masked_whoever_tells_it(report, call):
+    assert report["calls"][call]["raw"] == 0
+
+
+def test_those_who_tell_what_was_said_tell_it_masked(report, name):
+    said = {call for call, told in report["calls"].items() if told["masked"]}
+    assert ("chat" in said) == (name != "official")  # which tells messages only where it is asked to
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_is_priced_whoever_tells_it(report, name, call):
+    told = report["calls"][call]
+    for (scope, _, *tokens), cost in zip(told["spans"], told["costs"], strict=True):
+        if tokens != [None, None] and not scope.startswith("logfire"):  # which has a name of its own for it
+            assert cost > 0, scope
+
+
 def test_the_gate_is_asked_for_each_request(report):
     asked = {call: told["asked"] for call, told in report["calls"].items()}
     assert asked == {call: told["requests"] for call, told in report["calls"].items()}

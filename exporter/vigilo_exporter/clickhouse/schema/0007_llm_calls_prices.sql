@@ -181,7 +181,7 @@ SELECT
         told_operation IN (
             'chat', 'generate_content', 'text_completion', 'completion', 'embeddings', 'embedding', 'image_generation',
             'image_edit', 'image', 'video_generation', 'transcription', 'translation', 'speech', 'audio', 'moderation',
-            'rerank'
+            'rerank', 'interactions.create'
         ), told_operation,
         told_operation != '' OR SpanAttributes['traceloop.span.kind'] != '', '',
         openinference_kind = 'LLM', 'chat',

@@ -71,7 +71,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
 }
 _COST = (semconv.USAGE_COST, "llm.cost.total", "operation.cost", "langfuse.observation.cost_details")
 """Somebody has priced the call: OpenLIT and vigilo, OpenInference, Pydantic AI, Langfuse."""
-_CALLS = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
+_CALLS = frozenset({"chat", "text_completion", "generate_content", "embeddings", "interactions.create"})
 _PROVIDERS = {  # in words of other instrumentors
     "aws": "aws.bedrock",
     "az.ai.inference": "azure.ai.inference",
@@ -142,7 +142,7 @@ def cost_of(span: Any, attributes: Mapping[str, Any]) -> dict[str, Any]:
             return {}
         if span._context is not None and span._context.span_id in _around:
             return {semconv.CALL_AROUND: True}
-        if any(name in attributes for name in _COST):
+        if any(attributes.get(name) for name in _COST):  # OpenLIT writes 0 where it knows no price
             return {}
         scope = span._instrumentation_scope
         usage = usage_of(attributes, scope.name if scope is not None else "")
@@ -167,7 +167,7 @@ def cost_of(span: Any, attributes: Mapping[str, Any]) -> dict[str, Any]:
                 }
         if named:
             warn_unpriced(_provider(attributes, named), named, tier)
-        return {semconv.COST_UNPRICED: True}
+        return {} if semconv.USAGE_COST in attributes else {semconv.COST_UNPRICED: True}
     except Exception as error:  # noqa: BLE001 - a price is never worth a span
         report_internal("pricing another instrumentor's call", error)
         return {}

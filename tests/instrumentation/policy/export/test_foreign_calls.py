@@ -64,6 +64,13 @@ def test_an_unknown_model_is_unpriced_never_free_and_warned_of(attributes_of, mo
     assert ["none-such-1" in record.getMessage() for record in caplog.records] == [True]
 
 
+@pytest.mark.parametrize(("model", "cost"), [("gpt-4o", 0.0075), ("none-such", 0.0)])
+def test_a_cost_of_nothing_is_none_where_a_price_is_known(attributes_of, model, cost):
+    shown = attributes_of({**OPENLLMETRY, "gen_ai.request.model": model, "gen_ai.usage.cost": 0.0})
+    assert shown["gen_ai.usage.cost"] == cost
+    assert "vigilo.cost.unpriced" not in shown
+
+
 def test_the_model_that_was_asked_stands_in_for_one_without_a_price(attributes_of):
     assert attributes_of({**CHAT, "gen_ai.response.model": "none-such"})["gen_ai.usage.cost"] == 0.0075
 
