@@ -125,7 +125,7 @@ COST_SOURCE: Final = "vigilo.cost.source"
 """string. genai-prices; user for `[prices]` of vigilo.toml, update for a kept file of prices, vigilo for its own facts;
 provider where the answer told its price."""
 COST_SNAPSHOT: Final = "vigilo.cost.snapshot"  # string: version and date of the price table, `0.2.3 (2026-11-09)`
-COST_TIER: Final = "vigilo.cost.tier"  # string: the tier that the price is for: batch, flex, ...; absent at the list price
+COST_TIER: Final = "vigilo.cost.tier"  # string: the tier of the price: batch, flex, ...; absent at the list price
 COST_MODEL: Final = "vigilo.cost.model"  # string: the name of the price where it is not the model's
 COST_PARTS: Final = "vigilo.cost.parts"  # int: inferences that were priced one by one; absent for a single one
 COST_UNPRICED: Final = "vigilo.cost.unpriced"  # boolean, when something was used that has no known price
