@@ -168,6 +168,13 @@ def score(work: Work, result: dict[str, Any]) -> dict[str, Any]:
         "secrets": {
             held: _mean([_mean(hits) for (h, _), hits in by_rule.items() if h == held]) for held in (False, True)
         },
+        "sources": {
+            source: [
+                _mean([_mean(hits) for (h, name), hits in by_rule.items() if h == held and name.startswith(source)])
+                for held in (False, True)
+            ]
+            for source in dict.fromkeys(name.partition("/")[0] + "/" for _, name in by_rule)
+        },
         "misses": misses,
         "broken": broken,
         "pii": {kind: _of_type(kind, work.sentences, sentences) for kind in TYPES},
@@ -252,6 +259,9 @@ def main() -> None:
                 scores[masker] = score(work, result)
                 print(f"{masker} done", file=sys.stderr)
     print(table(scores, results, work))
+    for masker, got in scores.items():
+        sources = (f"{name.rstrip('/')} {seen:.2f} {held_out:.2f}" for name, (seen, held_out) in got["sources"].items())
+        print(f"{masker}, seen and held out, by the scanner whose rules they are: {'; '.join(sources)}")
     for rule, text in scores.get("vigilo", {}).get("misses", [])[: chosen.misses]:
         print(f"{rule}: {text!r}")
 
