@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vigilo.errors import internal_errors, report_internal
@@ -84,13 +85,31 @@ def _replace(owner: type, name: str, wrapper: Callable[[Any], Any]) -> None:
         setattr(owner, name, wraps(original)(wrapper(original)))
 
 
-def _traces(module: Any) -> None:
-    from vigilo.policy.export.spans import masked_span
+def _lazily(module: str, name: str) -> Callable[..., Any]:
+    """A function of a module that is loaded at its first call: the start of an app does not wait for the patterns."""
+    loaded: list[Callable[..., Any]] = []
 
+    def function(*args: Any) -> Any:
+        if not loaded:
+            loaded.append(getattr(import_module(f"vigilo.policy.export.{module}"), name))
+        return loaded[0](*args)
+
+    return function
+
+
+_masked_span = _lazily("spans", "masked_span")
+_masked_record = _lazily("records", "masked_record")
+_masked_resource = _lazily("origins", "masked_resource")
+_masked_scope = _lazily("origins", "masked_scope")
+_masked_metrics = _lazily("metrics", "masked_metrics")
+_masked_baggage = _lazily("baggage", "masked_baggage")
+
+
+def _traces(module: Any) -> None:
     def readable(original: Any) -> Any:
         def _readable_span(span: Any) -> Any:
             try:
-                return masked_span(span)
+                return _masked_span(span)
             except Exception as error:  # noqa: BLE001 - fails closed, and the app goes on
                 report_internal("masking a span", error)
                 return module.ReadableSpan("[REDACTED]", span.get_span_context())
@@ -103,12 +122,11 @@ def _traces(module: Any) -> None:
 
 def _span_processors(module: Any) -> None:
     """For spans that do not come from a tracer of the SDK: those that Logfire shows while they are running."""
-    from vigilo.policy.export.spans import masked_span
 
     def ending(original: Any) -> Any:
         def on_end(processor: Any, span: Any) -> None:
             try:
-                shown = masked_span(span)
+                shown = _masked_span(span)
             except Exception as error:  # noqa: BLE001 - fails closed: it is not exported
                 report_internal("masking a span", error)
                 return
@@ -153,17 +171,14 @@ def _warn_of_running_spans(processor: Any) -> None:
 
 
 def _logs(module: Any) -> None:
-    from vigilo.policy.export.origins import masked_resource, masked_scope
-    from vigilo.policy.export.records import masked_record
-
     def made(original: Any) -> Any:
         def __post_init__(record: Any) -> None:  # noqa: N807 - the dataclass's
             original(record)
             try:
                 scope = record.instrumentation_scope
-                record.log_record = masked_record(record.log_record, scope.name if scope is not None else None)
-                record.resource = masked_resource(record.resource)
-                record.instrumentation_scope = masked_scope(scope)
+                record.log_record = _masked_record(record.log_record, scope.name if scope is not None else None)
+                record.resource = _masked_resource(record.resource)
+                record.instrumentation_scope = _masked_scope(scope)
             except Exception as error:  # noqa: BLE001 - fails closed, and the app goes on
                 report_internal("masking a log record", error)
                 record.log_record.body = "[REDACTED]"
@@ -192,11 +207,16 @@ def _collecting(func: Any) -> Any:
     """A reader's callback that hands over masked metrics; readers keep it, so it asks whether that is still wanted."""
     if func is None or getattr(func, "_vigilo_masks", False):
         return func
-    from vigilo.policy.export.metrics import masked_metrics
 
     def collect(*args: Any, **kwargs: Any) -> Any:
         collected = func(*args, **kwargs)
-        return masked_metrics(collected) if _holders else collected
+        if not _holders:
+            return collected
+        try:
+            return _masked_metrics(collected)
+        except Exception as error:  # noqa: BLE001 - fails closed: they are not exported
+            report_internal("masking metrics", error)
+            return None
 
     collect._vigilo_masks = True  # type: ignore[attr-defined]
     return collect
@@ -213,10 +233,8 @@ def _baggage(module: Any) -> None:
 
 
 def _injecting(original: Any) -> Any:
-    from vigilo.policy.export.baggage import masked_baggage
-
     def inject(propagator: Any, carrier: Any, context: Any = None, *args: Any, **kwargs: Any) -> None:
-        original(propagator, carrier, masked_baggage(context), *args, **kwargs)
+        original(propagator, carrier, _masked_baggage(context), *args, **kwargs)
 
     return inject
 
