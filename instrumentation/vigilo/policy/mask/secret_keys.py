@@ -39,7 +39,7 @@ _LAST_WORD = re.compile(r"[^\s\"'`<>]{1,80}\Z")
 _WORD_ENDS = frozenset(" \t\n\r\"'`<>")
 _BETWEEN = re.compile(r"[:=,(>|]|\b(?:is|key|token|secret)\b")
 _HASH = re.compile(
-    r"sha-?[0-9]|md5|digest|commit|etag|integrity|checksum|hash|fingerprint|(?<![a-z])(?:id|uuid|guid|rev|ref|url|uri|version|cursor|nonce|node|pod|host|name|file|path|slug|list|playlist|video|channel|address|cid)s?(?![a-z])"
+    r"sha-?[0-9]|md5|digest|commit|etag|integrity|checksum|hash|fingerprint|(?<![a-z])(?:id|uuid|guid|rev|ref|url|uri|version|cursor|nonce|node|pod|host|name|file|path|slug|model|deployment|engine|tracking|order|sku|list|playlist|video|channel|address|cid)s?(?![a-z])"
 )
 
 _DIGEST = re.compile(r"(?:sha-?[0-9]{1,3}|md5|(?<![A-Za-z0-9])h1)[-:=]{1,2}", re.IGNORECASE)
@@ -80,6 +80,7 @@ _ID_WORD = re.compile(r"(?<![A-Za-z])(?:ids?|IDs?|uid|uuid|guid|identifiers?)(?!
 _VENDOR_AHEAD_CHARS = 64
 _NAME_AHEAD_CHARS = 40
 _ASSIGNED = re.compile(r"[a-z0-9_.-]?[\"'` \t\])]{0,4}[:=,>|?]{1,3}[\"'` \t]{0,4}\Z")
+_CAMEL = re.compile(r"[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[0-9]{1,3}(?![0-9]))*")
 _OPERATORS = ("=", ":", ">", "||")
 
 _VENDORS_BY_START: dict[str, list[str]] = {}
@@ -230,7 +231,13 @@ def _is_assigned(value: str, before: str) -> bool:
     """Whether a value that chance made, and is no hash, is given to a name that speaks neither of ids nor of hashes."""
     whole = _SIGNS.sub("", value)
     longest = whole if len(whole) >= _PLAIN_BARE_CHARS else max(_PARTS.split(value), key=len)
-    if len(longest) < _ASSIGNED_CHARS or is_hex(longest) or not is_wild(longest) or ("/" in value and "." in value):
+    if (
+        _CAMEL.fullmatch(longest) is not None
+        or len(longest) < _ASSIGNED_CHARS
+        or is_hex(longest)
+        or not is_wild(longest)
+        or ("/" in value and "." in value)
+    ):
         return False
     operator = before.rstrip(_OPENING)
     if not operator.endswith(_OPERATORS):
