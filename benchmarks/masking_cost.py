@@ -65,6 +65,9 @@ PIECES = [
     ),
     *("a" * 511 + " ", "a" * 512 + " ", "a", "eyJ.", "token: x1y2z3w4 ", "-----BEGIN PRIVATE KEY-----", "curl -u a:b "),
     *("Authorization: Basic ", "http://a:b@c/ ", "\\n1", "\u00e9@\u00e9.\u00e9", "\uff14", "\ud83d", "word "),
+    "aws:0f1e2d3c4b5a69788796a5b4c3d2e1f0 ",
+    "Zq3kP9xW2mT7vB4nR8sY1dLc ",
+    "qbmkz=Zq3kP9xW2mT7vB ",
 ]
 SIZES = {"10 KB": 10_000, "100 KB": 100_000, "1 MB": 1_000_000, "10 MB": 10_000_000}
 

@@ -14,8 +14,8 @@ from vigilo.policy.mask.user_rules import user_rules
 if TYPE_CHECKING:
     from vigilo.policy.mask.numbering import Numbers
 
-MAX_CHARS = 16_384
-"""What `mask` keeps unless told otherwise: so much takes less than 50 ms, whatever it is."""
+MAX_CHARS = 10_000
+"""What `mask` keeps unless told otherwise: so much takes less than 50 ms (`benchmarks/masking_cost.py`)."""
 
 LOOK_AHEAD_CHARS = 512
 """Longer than any value that is masked: one that begins before the edge is seen whole, and so recognised."""
