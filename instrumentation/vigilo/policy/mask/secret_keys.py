@@ -116,6 +116,9 @@ def find_keys(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_plain(word: str) -> bool:
+    """Only digits, which is a card or an order, or only small letters that make words."""
+    if word.lower() == word.upper():
+        return True
     return word.islower() and not any(digit in word for digit in "0123456789") and not has_odd_letters(word)
 
 
