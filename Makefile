@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 OLDEST := .venv-oldest/bin/python
 
-.PHONY: demo test test-oldest coverage check format docs dashboards bench bench-peers clean
+.PHONY: demo test test-oldest coverage check format docs dashboards bench bench-peers bench-masking clean
 .DEFAULT_GOAL := demo
 
 # What the demo runs: the package with the three SDKs and the embedded engine.
@@ -69,11 +69,18 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/call_overhead.py
 	$(BIN)/python benchmarks/export_cost.py
 	$(BIN)/python benchmarks/masking_cost.py
+	$(BIN)/python benchmarks/mask_settings_cost.py
+	$(BIN)/python benchmarks/foreign_cost.py
 	$(BIN)/python benchmarks/pricing_cost.py
+	$(BIN)/python benchmarks/reprice_speed.py
 
 # The same beside other instrumentations; installs each into an environment of its own in the user's cache.
 bench-peers: $(VENV)/.dev
 	$(BIN)/python benchmarks/peers.py
+
+# How much is masked and what is masked wrongly, beside other maskers, each in an environment of its own.
+bench-masking: $(VENV)/.dev
+	$(BIN)/python benchmarks/masking_quality.py
 
 clean:
 	rm -rf $(VENV) .venv-oldest .venv-neighbours build dist .mypy_cache .pytest_cache .ruff_cache
