@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from vigilo.policy.mask import mask, mask_clip
+from vigilo.policy.mask import mask, mask_clip, mask_json
 from vigilo.policy.mask.messages import mask_messages
 from vigilo.policy.mask.secret_rules import PREFIXES
 from vigilo.policy.mask.secret_values import is_placeholder, looks_random
@@ -367,6 +367,14 @@ def test_names_do_not_look_random(value):
 @pytest.mark.parametrize("chars", [ALNUM, HEX, LOWER, URL_SAFE, LOWER.upper(), string.ascii_letters])
 def test_what_is_drawn_looks_random(chars):
     assert sum(looks_random(drawn(f"random {seed}", 32, chars), 12) for seed in range(200)) >= 196
+
+
+@pytest.mark.parametrize("key", ["documentId", "thread_id", "id"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_random_value_in_json_is_read_with_its_key(key, seed):
+    value = drawn(f"value {seed}", 28)
+    assert mask_json({"arguments": {key: value}}, 1000) == {"arguments": {key: value}}
+    assert mask_json({"arguments": {f"{key}_token": value}}, 1000) == {"arguments": {f"{key}_token": "[SECRET]"}}
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ class Masker:
         if kind is Kind.SECRET:
             return "[SECRET]" if text else None
         if kind is Kind.MACHINE:
-            shown = masked_machine_text(text)
+            shown = masked_machine_text(text, rule.context)
         elif kind is Kind.URL:
             shown = masked_url(text)
         elif kind is Kind.CONTENT:

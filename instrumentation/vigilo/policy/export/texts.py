@@ -35,9 +35,9 @@ def masked_text(text: str, context: str, max_chars: int = MAX_CHARS) -> str:
     return _without(text, context=context)
 
 
-def masked_machine_text(text: str) -> str:
+def masked_machine_text(text: str, context: str = "") -> str:
     """A text that machines write: what looks like an address or a number in it is left."""
-    return _without(text, lambda span: not span.tag.startswith(_NUMBERS))
+    return _without(text, lambda span: not span.tag.startswith(_NUMBERS), context)
 
 
 def masked_url(url: str) -> str:

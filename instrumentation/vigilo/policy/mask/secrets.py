@@ -54,6 +54,7 @@ form has such a run."""
 _TOKEN_CHARS = bytes(97 if chr(byte).isalnum() or byte in b"_-" else 32 for byte in range(128)) + b" " * 128
 _LONG = b"a" * 12
 _PASSES = 4
+_WORD_CHARS = 256
 _GLUE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-$~.|?=+")
 _ESCAPES = re.compile(
     r"%(?:22|27|20|0A|0D|3A|26|2C|7B|7C|7D)|%3D(?=[A-Za-z0-9\"'$])|\\{1,4}u00(?:22|27|3d|3a|26|3e|3c|20)"
@@ -71,15 +72,20 @@ def find_secrets(text: str, context: str = "") -> Iterator[Span]:
         text: where to look.
         context: what stands before the text, such as the key of a JSON value.
     """
-    seen = _decoded(text)
     found = _find_in_context(text, context) if context else []
+    # A single word is read with its name alone: of a random one it says whether that is an id.
+    head = _head(context) if context and len(text) <= _WORD_CHARS and " " not in text else ""
+    seen = head + _decoded(text)
+    found = [(start + len(head), end + len(head)) for start, end in found]
     for _ in range(_PASSES):
         new = _find(blanked(seen, _merged(found)) if found else seen)
         found += new
         # What stands glued to a secret may stand out only once that is gone.
         if not any(_is_glued(seen, *span) for span in new):
             break
-    yield from _merged(found)
+    for start, end, tag in _merged(found):
+        if end > len(head):
+            yield Span(max(0, start - len(head)), end - len(head), tag)
 
 
 def _find(text: str) -> list[tuple[int, int]]:
@@ -97,10 +103,14 @@ def _is_glued(text: str, start: int, end: int) -> bool:
 
 def _find_in_context(text: str, context: str) -> list[tuple[int, int]]:
     """The text is the value of a key in JSON: it is read as if the two stood in one line, in quotes."""
-    head = f'"{context.rstrip(": ")}": "'
+    head = _head(context)
     whole = head + text.replace('"', "'").replace("\n", " ")
     found = find_assignments(whole, _lower(whole))
     return [(max(0, start - len(head)), end - len(head)) for start, end in found if end > len(head)]
+
+
+def _head(context: str) -> str:
+    return f'"{context.rstrip(": ")}": "'
 
 
 def _decoded(text: str) -> str:

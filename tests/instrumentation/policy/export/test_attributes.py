@@ -100,6 +100,8 @@ def test_what_is_nested_without_end_is_cut():
         ("http.request.header.content_type", ["application/json"]),
         ("gen_ai.request.model", "us.anthropic.claude-sonnet-4-20250514-v1:0"),
         ("gen_ai.response.id", "chatcmpl-9fK2mZ7QxYbN4vTsR1pLhW3cUeAd"),
+        ("gen_ai.response.id", "Zq3kP9xW2mT7" + "vB4nR8sY1dLcQQ"),
+        ("messaging.message.id", "Zq3kP9xW2mT7" + "vB4nR8sY1dLcQQ"),
         ("user.id", None),
     ],
 )
