@@ -71,6 +71,7 @@ def check(
     ] = None,
 ) -> None:
     """Whether the user's prices are right, what they are put in place of, and how old the table is."""
+    from vigilo.policy.live_prices import OLD_DAYS
     from vigilo.policy.price_update import age_days, read_update
     from vigilo.policy.pricing import price_table, snapshot
 
@@ -82,7 +83,7 @@ def check(
     table = price_table()
     days = age_days(table)
     typer.echo(f"price table: {snapshot()}, {days} days old")
-    if days > 45:
+    if days > OLD_DAYS:
         typer.echo("vigilo: that is old: pip install -U genai-prices, or vigilo prices update --from FILE", err=True)
 
 
