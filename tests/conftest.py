@@ -60,11 +60,12 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("VIGILO_HOME", str(tmp_path / "vigilo-home"))
     monkeypatch.setenv("VIGILO_PRICE_AGE_DAYS", "0")  # the tests shall pass next year too
+    from vigilo.policy.mask.user_rules import user_rules
     from vigilo.settings import app_settings
 
-    clear = getattr(app_settings, "cache_clear", None)
-    if clear is not None:
-        clear()
+    # Read once a process, and so perhaps from the settings of the test before.
+    for remembered in (app_settings, user_rules):
+        remembered.cache_clear()
 
 
 @pytest.fixture(autouse=True)

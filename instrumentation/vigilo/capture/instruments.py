@@ -118,7 +118,6 @@ class Labels(NamedTuple):
     output: Mapping[str, Any]
 
 
-@lru_cache(maxsize=1024)
 def labels_of(
     operation: str,
     provider: str,
@@ -129,19 +128,34 @@ def labels_of(
     error_type: str | None = None,
 ) -> Labels:
     """The labels of calls that are alike, made once: they are the same objects from call to call, never changed."""
-    told = {
-        semconv.OPERATION_NAME: operation,
-        semconv.PROVIDER_NAME: provider,
-        semconv.REQUEST_MODEL: mask_label(model) if model else None,
-        semconv.SERVER_ADDRESS: server_address,
-        semconv.SERVER_PORT: server_port,
-        semconv.RESPONSE_MODEL: mask_label(response_model) if response_model else response_model,
-        semconv.ERROR_TYPE: error_type,
-    }
-    call = {name: value for name, value in told.items() if value is not None}
-    return Labels(
-        tuple(told.values()), call, {**call, semconv.TOKEN_TYPE: "input"}, {**call, semconv.TOKEN_TYPE: "output"}
+    return _labels(
+        (
+            operation,
+            provider,
+            mask_label(model) if model else None,
+            server_address,
+            server_port,
+            mask_label(response_model) if response_model else response_model,
+            error_type,
+        )
     )
+
+
+_LABELS = (
+    semconv.OPERATION_NAME,
+    semconv.PROVIDER_NAME,
+    semconv.REQUEST_MODEL,
+    semconv.SERVER_ADDRESS,
+    semconv.SERVER_PORT,
+    semconv.RESPONSE_MODEL,
+    semconv.ERROR_TYPE,
+)
+
+
+@lru_cache(maxsize=1024)
+def _labels(key: tuple[Any, ...]) -> Labels:
+    call = {name: value for name, value in zip(_LABELS, key, strict=True) if value is not None}
+    return Labels(key, call, {**call, semconv.TOKEN_TYPE: "input"}, {**call, semconv.TOKEN_TYPE: "output"})
 
 
 def details_event(attributes: Mapping[str, Any], context: Context) -> LogRecord:

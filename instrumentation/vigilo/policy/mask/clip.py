@@ -41,7 +41,7 @@ def mask(text: str, max_chars: int | None = MAX_CHARS) -> str:
     """
     try:
         if max_chars is not None and len(text) > max_chars:
-            masked = _mask_clip(text, max_chars, "")
+            masked = mask_clip_or_raise(text, max_chars, "")
         else:
             text = without_surrogates(text)
             masked = replaced(text, find_spans(text))
@@ -72,13 +72,14 @@ def mask_clip(text: str, max_chars: int, context: str = "", numbers: Numbers | N
     try:
         if len(text) <= _REMEMBERED_MAX_CHARS:
             return _remembered(text, max_chars, context, numbers)
-        return _mask_clip(text, max_chars, context, numbers)
+        return mask_clip_or_raise(text, max_chars, context, numbers)
     except Exception as error:  # noqa: BLE001 - fails closed
         report_internal("masking a text", error)
         return REDACTED
 
 
-def _mask_clip(text: str, max_chars: int, context: str, numbers: Numbers | None = None) -> str:
+def mask_clip_or_raise(text: str, max_chars: int, context: str, numbers: Numbers | None = None) -> str:
+    """As :func:`mask_clip`, but raises where a text cannot be masked: for callers that remember the answer."""
     seen, steps = window(text, max_chars + LOOK_AHEAD_CHARS)
     whole = steps[-1][1] == len(text)
     shown, end = _masked_until(without_surrogates(seen), max_chars, context, numbers)
@@ -88,7 +89,7 @@ def _mask_clip(text: str, max_chars: int, context: str, numbers: Numbers | None 
 
 
 # A conversation is sent again with each turn, so most texts come many times.
-_remembered = lru_cache(maxsize=512)(_mask_clip)
+_remembered = lru_cache(maxsize=512)(mask_clip_or_raise)
 
 
 def _masked_until(text: str, max_chars: int, context: str, numbers: Numbers | None) -> tuple[str, int]:
