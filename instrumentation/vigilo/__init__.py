@@ -5,6 +5,8 @@
 - ``vigilo.instrument()`` turns capture on for every client, ``vigilo.uninstrument()`` off
 - ``vigilo.wrap(client)`` turns it on for one client, ``vigilo.unwrap(client)`` off
 - ``with vigilo.track(user="ada", conversation="c1"):`` says for whom and for what the calls inside are made
+- ``vigilo.quota.set(metric="tokens", limit=10_000, window="day", user="ada", mode="block")`` sets a limit
+- ``with vigilo.balance() as b:`` counts what the calls inside use, and what is left
 - ``vigilo.mask(text)`` and ``vigilo.price(provider, model, usage)`` are the policies, to use on their own
 """
 
@@ -12,21 +14,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vigilo.errors import VigiloError
+from vigilo.errors import QuotaExceeded, RateLimited, VigiloError
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
+    from vigilo import quota
+    from vigilo.capture.balance import balance
     from vigilo.capture.track import track
     from vigilo.policy.mask import mask
     from vigilo.policy.pricing import price
 
-__all__ = ["VigiloError", "instrument", "mask", "price", "track", "uninstrument", "unwrap", "wrap"]
+__all__ = [
+    "QuotaExceeded",
+    "RateLimited",
+    "VigiloError",
+    "balance",
+    "instrument",
+    "mask",
+    "price",
+    "quota",
+    "track",
+    "uninstrument",
+    "unwrap",
+    "wrap",
+]
 
 Client = TypeVar("Client")
 _LAZY = {
+    "balance": "vigilo.capture.balance",
     "mask": "vigilo.policy.mask",
     "price": "vigilo.policy.pricing",
     "track": "vigilo.capture.track",
@@ -113,9 +131,11 @@ def unwrap(client: Client) -> Client:
 
 def __getattr__(name: str) -> Any:
     # Loaded at first use: `import vigilo` stays free of what an app may never need.
-    if (module := _LAZY.get(name)) is not None:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name == "quota":
+        return import_module("vigilo.quota")
+    if (module := _LAZY.get(name)) is not None:
         globals()[name] = value = getattr(import_module(module), name)
         return value
     if name == "__version__":

@@ -145,6 +145,36 @@ RATELIMIT_REMAINING_TOKENS: Final = "vigilo.ratelimit.remaining_tokens"  # int: 
 ATTEMPT_EVENT: Final = "vigilo.attempt.failed"  # with http.response.status_code or error.type
 ATTEMPT_RETRY_AFTER: Final = "vigilo.attempt.retry_after"  # double, s: what the provider asked to wait
 
+# Quotas and pacing. Rules are named `user=u_0123... tokens/day`: whom they are about, what they count, the window.
+QUOTA_REMAINING_REQUESTS: Final = "vigilo.quota.remaining_requests"  # int: of the tightest rule, after the call
+QUOTA_REMAINING_TOKENS: Final = "vigilo.quota.remaining_tokens"  # int: the same, whichever tokens the rule counts
+QUOTA_REMAINING_COST: Final = "vigilo.quota.remaining_cost"  # double, USD: the same
+QUOTA_PASSED: Final = "vigilo.quota.passed"  # string[]: rules that do not block and whose limit is passed
+QUOTA_REFUSED_BY: Final = "vigilo.quota.refused_by"  # string: the rule, on a call that was not sent
+QUOTA_STATE: Final = "vigilo.quota.state"  # string: local, open, when the shared state could not be reached
+PACE_WAIT: Final = "vigilo.pace.wait"  # double, s: how long the call waited for its turn; absent when it did not
+PACE_LIMITED_BY: Final = "vigilo.pace.limited_by"  # string: user, global, rate, retry_after, circuit_open
+PACE_RATE: Final = "vigilo.pace.rate"  # span attribute and gauge, {request}/s: found for the provider, model and key
+QUOTA_THRESHOLD_EVENT: Final = "vigilo.quota.threshold"  # span event and log, once a window, with the next four
+QUOTA_REFUSED_EVENT: Final = "vigilo.quota.refused"  # span event of a call that was not sent, with the next four
+QUOTA_RULE: Final = "vigilo.quota.rule"  # string: the rule's name
+QUOTA_LEVEL: Final = "vigilo.quota.level"  # double: the share of the limit that was reached
+QUOTA_USED: Final = "vigilo.quota.used"  # double: in the metric's unit; also a gauge
+QUOTA_LIMIT: Final = "vigilo.quota.limit"  # double: in the metric's unit; also a gauge
+QUOTA_HELD: Final = "vigilo.quota.held"  # gauge: what calls under way may use, in the metric's unit
+QUOTA_METRIC: Final = "vigilo.quota.metric"  # string, label: requests, tokens, input_tokens, output_tokens, usd
+QUOTA_WINDOW: Final = "vigilo.quota.window"  # string, label: minute, hour, day, week, month, total
+QUOTA_SCOPE: Final = "vigilo.quota.scope"  # string, label: `user=u_0123...`, `global`
+QUOTA_MODE: Final = "vigilo.quota.mode"  # string, label: observe, warn, block
+QUOTA_REFUSALS: Final = "vigilo.quota.refusals"  # counter, {call}: calls that were not sent, with the rule's labels
+QUOTA_THRESHOLDS: Final = (
+    "vigilo.quota.thresholds"  # counter, {event}: thresholds reached, with rule's labels and level
+)
+QUOTA_EXPIRED_HOLDS: Final = "vigilo.quota.expired_holds"  # counter, {hold}: of calls whose end nobody saw
+PACE_WAITS: Final = "vigilo.pace.waits"  # histogram, s: how long calls waited for their turn, where they did
+PACE_REFUSALS: Final = "vigilo.pace.refusals"  # counter, {call}: by `vigilo.pace.limited_by`
+STATE_ERRORS: Final = "vigilo.state.errors"  # counter, {error}: the shared state did not answer
+
 # How a stream ended that was not read to its end and did not fail
 STREAM_ENDED_BY: Final = "vigilo.stream.ended_by"  # string: close, drop, idle, exit (of the interpreter)
 

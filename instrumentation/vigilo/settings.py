@@ -32,6 +32,7 @@ _CAPTURE_MODES = {
 SECTIONS = {
     "mask": "vigilo.policy.mask.user_rules:UserRules",
     "prices": "vigilo.policy.price_file:PriceFile",
+    "quota": "vigilo.policy.quota.file:QuotaFile",
 }
 """Tables of ``vigilo.toml`` and the class that reads each: ``Class.parse(path, table)`` raises ConfigError."""
 OTHER_VARIABLES = {
@@ -183,6 +184,57 @@ class Settings:
         "Age in days from which on the price table is logged as old, as an error from 120 on; `0` never",
         {"parse": _count, "allowed": "a whole number, 0 or more"},
         default=45,
+    )
+    personal: bool = _setting(
+        "Personal mode: every user has 10,000 tokens and 100 requests a day, told at 80 % and blocked at the limit",
+        {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`false`"},
+        default=False,
+    )
+    on_store_error: str = _setting(
+        "Calls with a quota while the shared state cannot be reached: let pass, refused, or held to a tenth of what "
+        "was left, counted in this process",
+        _one_of("open", "closed", "local"),
+        default="local",
+    )
+    redis_url: str = _setting(
+        "Redis for the shared state, `redis://` or `rediss://`, where processes on several machines share quotas",
+        {"parse": _name, "allowed": "a URL", "shown": "SQLite in `home`"},
+        default="",
+    )
+    state_namespace: str = _setting(
+        "Who shares quotas: processes with the same name in the same Redis; it is also the hash tag of the keys",
+        {"parse": _name, "allowed": "a name"},
+        default="vigilo",
+    )
+    state_timeout_ms: int = _setting(
+        "Milliseconds that a call waits for the shared state at the most",
+        {"parse": _positive, "allowed": "a whole number, 1 or more"},
+        default=50,
+    )
+    pacing: bool = _setting(
+        "Have calls wait their turn: per-minute limits, and the rate that the provider takes",
+        {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`false`"},
+        default=False,
+    )
+    pace_user_per_minute: int = _setting(
+        "With `pacing`: calls a minute of each user; `0` for any number",
+        {"parse": _count, "allowed": "a whole number, 0 or more"},
+        default=30,
+    )
+    pace_global_per_minute: int = _setting(
+        "With `pacing`: calls a minute of all users; `0` for any number",
+        {"parse": _count, "allowed": "a whole number, 0 or more"},
+        default=10_000,
+    )
+    pace_adaptive: bool = _setting(
+        "With `pacing`: find the rate that each provider and model takes, and make the attempts that SDKs would make",
+        {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`true`"},
+        default=True,
+    )
+    pace_max_wait_s: float = _setting(
+        "With `pacing`: seconds that a call waits for its turn at the most, all attempts together",
+        {"parse": _seconds, "allowed": "a number of seconds, 0 or more"},
+        default=30.0,
     )
 
 

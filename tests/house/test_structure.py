@@ -159,7 +159,10 @@ def test_a_module_stays_short_and_is_named_for_its_idea(path):
 
 def test_the_public_api_is_sorted_and_there():
     assert sorted(vigilo.__all__) == vigilo.__all__
-    assert vigilo.__all__ == ["VigiloError", "instrument", "mask", "price", "track", "uninstrument", "unwrap", "wrap"]
+    errors = ["QuotaExceeded", "RateLimited", "VigiloError"]
+    policies = ["mask", "price", "quota"]
+    rest = ["balance", "instrument", "track", "uninstrument", "unwrap", "wrap"]
+    assert vigilo.__all__ == sorted([*errors, *policies, *rest])
     assert all(getattr(vigilo, name) is not None for name in vigilo.__all__)
 
 

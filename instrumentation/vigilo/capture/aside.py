@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
+from vigilo import semconv
+from vigilo.capture.bill import bill
 from vigilo.capture.recorder import Recording
+from vigilo.errors import internal_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from vigilo.capture.call import Request, Response
     from vigilo.capture.recorder import Recorder
 
@@ -26,6 +32,7 @@ class Aside(Recording):
         self.first_chunk_s = self.last_chunk_s = 0.0
         self.resent = []
         self.headers = None
+        self.admissions = ()
         self._open = [True]
 
     def context(self) -> otel_context.Context:
@@ -33,7 +40,19 @@ class Aside(Recording):
         return otel_context.get_current()
 
     def finish(self, response: Response) -> None:
-        self.disown()
+        if self._is_first_end():
+            self._settle_only(response, None)
 
     def fail(self, error: BaseException, response: Response | None = None) -> None:
-        self.disown()
+        if self._is_first_end():
+            self._settle_only(response, error)
+
+    def _settle_only(self, response: Response | None, error: BaseException | None) -> None:
+        if self.admissions:
+            cost: dict[str, Any] = {}
+            with internal_errors("pricing a call"):
+                cost = {} if response is None else bill(self.request, response, time.time())
+            self._settle(response, cost.get(semconv.USAGE_COST), error)
+
+    def _tell_events(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """There is no span of vigilo's that could have them."""

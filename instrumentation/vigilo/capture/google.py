@@ -72,8 +72,14 @@ class GoogleHook(Hook):
             call = self._begin(client, http_method, path, request_dict)
             if call is None:
                 return inner(client, http_method, path, request_dict, *args, **kwargs)
-            with sending(call.recording):
-                result = inner(client, http_method, path, request_dict, *args, **kwargs)
+            with sending(call.recording) as sent:
+                while True:
+                    try:
+                        result = inner(client, http_method, path, request_dict, *args, **kwargs)
+                        break
+                    except Exception as error:
+                        if not sent.again(error):
+                            raise
             call.answered(result)
             return result
 
@@ -87,8 +93,14 @@ class GoogleHook(Hook):
             call = self._begin(client, http_method, path, request_dict)
             if call is None:
                 return await inner(client, http_method, path, request_dict, *args, **kwargs)
-            with sending(call.recording):
-                result = await inner(client, http_method, path, request_dict, *args, **kwargs)
+            async with sending(call.recording) as sent:
+                while True:
+                    try:
+                        result = await inner(client, http_method, path, request_dict, *args, **kwargs)
+                        break
+                    except Exception as error:
+                        if not await sent.again_async(error):
+                            raise
             call.answered(result)
             return result
 
@@ -107,8 +119,15 @@ class GoogleHook(Hook):
                 return
             tap = Tap()
             try:
-                with sending(call.recording), tap:
-                    first = next(chunks, None)
+                with sending(call.recording) as sent, tap:
+                    while True:
+                        try:
+                            first = next(chunks, None)
+                            break
+                        except Exception as error:
+                            if not sent.again(error):
+                                raise
+                            chunks = inner(client, http_method, path, request_dict, *args, **kwargs)
                 end = call.stream_end(tap)
                 yield from read_sync(chunks if first is None else chain((first,), chunks), end)
             finally:
@@ -124,8 +143,15 @@ class GoogleHook(Hook):
             call = self._begin(client, http_method, path, request_dict, stream=True)
             if call is None or call.recording is None:
                 return await inner(client, http_method, path, request_dict, *args, **kwargs)
-            with sending(call.recording), Tap() as tap:
-                chunks = await inner(client, http_method, path, request_dict, *args, **kwargs)
+            async with sending(call.recording) as sent:
+                with Tap() as tap:
+                    while True:
+                        try:
+                            chunks = await inner(client, http_method, path, request_dict, *args, **kwargs)
+                            break
+                        except Exception as error:
+                            if not await sent.again_async(error):
+                                raise
             end = call.stream_end(tap)
             reader = read_async(chunks, end)
             weakref.finalize(reader, end.end, "drop").atexit = False  # nobody may ever read it

@@ -72,7 +72,7 @@ class GoogleLegacyHook(Hook):
             begun = self._begin(client, endpoint, request, kwargs)
             if begun is None:
                 return await inner(client, request, **kwargs)
-            with sending(begun.recording):
+            async with sending(begun.recording):
                 answer = await inner(client, request, **kwargs)
             begun.answered(answer)
             return answer
@@ -98,7 +98,7 @@ class GoogleLegacyHook(Hook):
             begun = self._begin(client, GENERATE, request, kwargs, stream=True)
             if begun is None:
                 return await inner(client, request, **kwargs)
-            with sending(begun.recording):
+            async with sending(begun.recording):
                 chunks = await inner(client, request, **kwargs)
             end = begun.stream_end()
             return _Stream(chunks, read_async(aiter(chunks), end), end)

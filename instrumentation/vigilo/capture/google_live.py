@@ -106,7 +106,7 @@ class _Connection:
         started_s = time.perf_counter()
         token = _opening.set(self._session)
         try:
-            gate.check(self._session.request)
+            await gate.ask(self._session.request)
             opened = await self._manager.__aenter__()
         except BaseException as error:
             self._session.failed_to_open(error, started_s)

@@ -91,25 +91,75 @@ class sending:  # noqa: N801 - used like a function; a class, because it stands 
     """Around the request of a call: the gate is asked, then the call's span is current for the HTTP client's spans.
 
     What the gate refuses is not sent, and recorded as a failed call. Never held while a stream is read: the reader's
-    own spans must keep their parent.
+    own spans must keep their parent. Used with ``async with`` in async callers, which then wait in their task.
     """
 
-    __slots__ = ("_context_token", "_recording", "_token")
+    __slots__ = ("_context_token", "_recording", "_retries", "_token")
 
-    def __init__(self, recording: Recording | None) -> None:
-        """``recording``: None for a call that may turn out to be none."""
+    def __init__(self, recording: Recording | None, retries: int = 0) -> None:
+        """Around one request.
+
+        Args:
+            recording: None for a call that may turn out to be none.
+            retries: how many attempts after the first the app allows the SDK.
+        """
         self._recording = recording
+        self._retries = retries
 
-    def __enter__(self) -> None:
-        if self._recording is None:
-            return
-        try:
-            gate.check(self._recording.request)
-        except BaseException as refusal:
-            self._recording.fail(refusal)
-            raise
-        self._context_token = otel_context.attach(self._recording.context())
-        self._token = in_flight.set(self._recording)
+    def __enter__(self) -> sending:
+        recording = self._recording
+        if recording is not None:
+            try:
+                recording.admissions = gate.admit(recording.request)
+            except BaseException as refusal:
+                recording.fail(refusal)
+                raise
+            self._attach(recording)
+        return self
+
+    async def __aenter__(self) -> sending:
+        recording = self._recording
+        if recording is not None:
+            try:
+                recording.admissions = await gate.admit_async(recording.request)
+            except BaseException as refusal:
+                recording.fail(refusal)
+                raise
+            self._attach(recording)
+        return self
+
+    def _attach(self, recording: Recording) -> None:
+        self._context_token = otel_context.attach(recording.context())
+        self._token = in_flight.set(recording)
+
+    @property
+    def takes_over_retries(self) -> bool:
+        """Whether the SDK is to make one attempt only, since :meth:`again` says when there is another."""
+        return self._recording is not None and any(
+            admission.takes_over_retries for admission in self._recording.admissions
+        )
+
+    def again(self, error: Exception) -> bool:
+        """Whether the request is made again after an attempt that failed; waits in this thread until it may be."""
+        recording = self._recording
+        if recording is None or not recording.admissions:
+            return False
+        for one in recording.admissions:
+            if gate.run(one.again(error, recording.attempts, self._retries)):
+                note_failed_attempt(error)
+                return True
+        return False
+
+    async def again_async(self, error: Exception) -> bool:
+        """As :meth:`again`, waiting in this task."""
+        recording = self._recording
+        if recording is None or not recording.admissions:
+            return False
+        for one in recording.admissions:
+            if await gate.run_async(one.again(error, recording.attempts, self._retries)):
+                note_failed_attempt(error)
+                return True
+        return False
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         if self._recording is None:
@@ -119,11 +169,14 @@ class sending:  # noqa: N801 - used like a function; a class, because it stands 
         if error is not None:
             self._recording.fail(error)
 
+    async def __aexit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        self.__exit__(kind, error, None)
+
 
 def read_request(endpoint: Endpoint, origin: Origin, body: Mapping[str, Any], content: bool) -> Request:
     """The request as its parser reads it. One that no parser can read is a call all the same, told with less."""
     with internal_errors("reading a request"):
-        return endpoint.request(origin, body, content)
+        return endpoint.request(origin, body, content or gate.wants_input())
     return Request(
         operation=endpoint.operation,
         provider=origin.provider,
@@ -157,3 +210,6 @@ def note_headers(headers: Any) -> None:
     recording = in_flight.get()
     if recording is not None:
         recording.headers = headers
+        for admission in recording.admissions:
+            with internal_errors("reading what is left of a rate limit"):
+                admission.answered(headers)

@@ -23,12 +23,15 @@ from vigilo.policy.pricing import warm_up
 from vigilo.settings import Settings, app_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from opentelemetry import context as otel_context
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
     from vigilo.capture.attempts import Attempt
+    from vigilo.capture.gate import Admission
     from vigilo.capture.instruments import Labels
 
 ERROR_MESSAGE_MAX_CHARS = 500
@@ -104,7 +107,7 @@ class Recording:
     The span is never attached across the reading of a stream: a stream may outlive the caller's frame and must not
     adopt the caller's next spans. The hooks and the stream's end keep the counts: ``attempts`` of HTTP requests with
     the ``resent`` ones among them, ``chunks`` of a stream with the clock (``time.perf_counter``) at the first and the
-    last, and the ``headers`` of the response.
+    last, and the ``headers`` of the response. ``admissions``: what the gate's guards keep of the call until it ends.
     """
 
     __slots__ = (
@@ -114,6 +117,7 @@ class Recording:
         "_recorder",
         "_span",
         "_started_s",
+        "admissions",
         "attempts",
         "chunks",
         "first_chunk_s",
@@ -144,6 +148,7 @@ class Recording:
         self.first_chunk_s = self.last_chunk_s = 0.0
         self.resent: list[Attempt] = []
         self.headers: Any = None
+        self.admissions: tuple[Admission, ...] = ()
         self._open = [True]
         self._numbers = content.numbers(conversation_of(request)) if content.is_numbered else None
 
@@ -177,12 +182,12 @@ class Recording:
         if not self._is_first_end():
             return
         if response.error is None:
-            self._end(response, None, {})
+            self._end(response, None, {}, response)
             return
         kind, text = mask_label(response.error[0]), response.error[1]
         with internal_errors("recording an answer that is an error"):
             self._fail_span(kind, text)
-        self._end(response, kind, {semconv.ERROR_TYPE: kind})
+        self._end(response, kind, {semconv.ERROR_TYPE: kind}, response)
 
     def fail(self, error: BaseException, response: Response | None = None) -> None:
         """Ends the recording with the error that the app sees, and what came before it."""
@@ -197,7 +202,7 @@ class Recording:
             if isinstance(status, int) and status < 600:  # a websocket is closed with codes from 1000 on
                 more[semconv.HTTP_STATUS_CODE] = int(status)  # some have an enum of them
             self._fail_span(kind, str(error))
-        self._end(response or Response(), kind, more)
+        self._end(response or Response(), kind, more, response, error)
 
     def _fail_span(self, kind: str, text: str) -> None:
         # Providers quote the request in their messages, so the text is masked like content.
@@ -207,16 +212,26 @@ class Recording:
         self._span.set_status(StatusCode.ERROR, message)
         self._recorder.instruments.emit_exception(kind, message, _labels(self.request, None, kind), self.context())
 
-    def _end(self, response: Response, error: str | None, more: dict[str, Any]) -> None:
+    def _end(
+        self,
+        response: Response,
+        kind: str | None,
+        more: dict[str, Any],
+        answer: Response | None,
+        error: BaseException | None = None,
+    ) -> None:
+        """``response``: what there is of an answer; ``answer``: the same, or None where nothing came back."""
         duration_s = time.perf_counter() - self._started_s
         cost: dict[str, Any] = {}
-        with internal_errors("recording a call"):
+        with internal_errors("pricing a call"):
             cost = bill(self.request, response, time.time() - duration_s)
+        more.update(self._settle(answer, cost.get(semconv.USAGE_COST), error))
+        with internal_errors("recording a call"):
             if self._span.is_recording():
                 self._tell(response, {**more, **cost})
         with internal_errors("recording metrics of a call"):
             self._recorder.instruments.record_call(
-                _labels(self.request, response.model, error),
+                _labels(self.request, response.model, kind),
                 response.usage,
                 duration_s=duration_s,
                 first_chunk_s=self.first_chunk_s - self._started_s if self.chunks else None,
@@ -226,6 +241,21 @@ class Recording:
             )
         with internal_errors("ending a span"):  # somebody's span processor may raise in it
             self._span.end()
+
+    def _settle(self, answer: Response | None, cost_usd: float | None, error: BaseException | None) -> dict[str, Any]:
+        """Tells the gate's guards how the call ended; returns what they tell of it."""
+        told: dict[str, Any] = {}
+        admissions, self.admissions = self.admissions, ()
+        for admission in admissions:
+            with internal_errors("settling a call"):
+                settled = admission.settle(self.request, answer, cost_usd, error)
+                told.update(settled.attributes)
+                self._tell_events(settled.events)
+        return told
+
+    def _tell_events(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        for name, attributes in events:
+            self._span.add_event(name, attributes)
 
     def _tell(self, response: Response, more: dict[str, Any]) -> None:
         """Puts what is known of the call on its span, and on its event."""

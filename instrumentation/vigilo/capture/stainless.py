@@ -86,8 +86,15 @@ class StainlessHook(Hook):
             call = self._begin(client, args, kwargs)
             if call is None:
                 return inner(client, *args, **kwargs)
-            with sending(call.recording):
-                result = inner(client, *call.args, **kwargs)
+            with sending(call.recording, call.retries(client)) as sent:
+                args = call.alone() if sent.takes_over_retries else call.args
+                while True:
+                    try:
+                        result = inner(client, *args, **kwargs)
+                        break
+                    except Exception as error:
+                        if not sent.again(error):
+                            raise
             self._answer(call, result)
             return result
 
@@ -99,8 +106,15 @@ class StainlessHook(Hook):
             call = self._begin(client, args, kwargs)
             if call is None:
                 return await inner(client, *args, **kwargs)
-            with sending(call.recording):
-                result = await inner(client, *call.args, **kwargs)
+            async with sending(call.recording, call.retries(client)) as sent:
+                args = call.alone() if sent.takes_over_retries else call.args
+                while True:
+                    try:
+                        result = await inner(client, *args, **kwargs)
+                        break
+                    except Exception as error:
+                        if not await sent.again_async(error):
+                            raise
             self._answer(call, result)
             return result
 
@@ -176,6 +190,21 @@ class _Call:
             if (asked := asking(options, self._body, client, provider)) is not None:
                 self.args = (self.args[0], asked, *self.args[2:])
                 self._hides_usage = True
+
+    def retries(self, client: Any) -> int:
+        """How many attempts after the first the app allows the SDK."""
+        if len(self.args) < 2:
+            return 0
+        with internal_errors("reading how often a request is made again"):
+            return int(self.args[1].get_max_retries(client.max_retries))
+        return 0
+
+    def alone(self) -> tuple[Any, ...]:
+        """The arguments of a request of which the SDK is to make one attempt only."""
+        with internal_errors("taking over the retries of a request"):
+            options = self.args[1].model_copy(update={"max_retries": 0})
+            return (self.args[0], options, *self.args[2:])
+        return self.args
 
     def answered(self, result: Any) -> None:
         """Ends the call with a parsed answer, or leaves that to the stream that it is."""

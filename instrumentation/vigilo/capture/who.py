@@ -12,6 +12,7 @@ from vigilo.policy.pseudonym import load_key, user_pseudonym
 
 if TYPE_CHECKING:
     from vigilo.capture.call import Request
+    from vigilo.policy.quota.scopes import Scopes
     from vigilo.settings import Settings
 
 
@@ -39,6 +40,11 @@ def conversation_of(request: Request) -> str | None:
     """The id of the conversation as the app knows it: never for telemetry."""
     tracked = current()
     return (tracked and tracked.conversation) or request.conversation_id
+
+
+def scopes_of(request: Request) -> Scopes:
+    """What a call counts for, with the same values as its telemetry has."""
+    raise NotImplementedError
 
 
 def _user(user: str | None, tenant: str | None, settings: Settings) -> str | None:

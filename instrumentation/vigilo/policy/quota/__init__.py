@@ -1,0 +1,1 @@
+"""Quotas and budgets: who may use how much of what, in which time."""
