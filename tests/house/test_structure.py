@@ -66,6 +66,7 @@ def test_the_exporter_imports_only_names_settings_and_errors_of_the_instrumentat
     allowed = ("vigilo.semconv", "vigilo.settings", "vigilo.errors", "vigilo.testing", "vigilo.policy.pricing")
     allowed += ("vigilo.policy.price_file", "vigilo.policy.price_update", "vigilo.policy.price_words")
     allowed += ("vigilo.policy.live_prices",)  # vigilo doctor tells when the table is old
+    allowed += ("vigilo.quota", "vigilo.policy.quota", "vigilo.state")  # the command line sets and shows quotas
     wrong = {
         (module_name(path), name)
         for path in MODULES
@@ -96,6 +97,17 @@ def test_policy_does_not_import_capture_but_for_its_values():
         if within(module_name(path), "vigilo.policy")
         for name in imported(path)
         if within(name, "vigilo.capture") and not within(name, "vigilo.capture.call") and name != "vigilo.capture"
+    }
+    assert wrong == set()
+
+
+def test_shared_state_knows_nothing_of_what_is_kept_in_it():
+    wrong = {
+        (module_name(path), name)
+        for path in MODULES
+        if within(module_name(path), "vigilo.state")
+        for name in imported(path)
+        if within(name, "vigilo.policy") or within(name, "vigilo.capture")
     }
     assert wrong == set()
 
