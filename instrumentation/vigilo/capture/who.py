@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from vigilo import semconv
 from vigilo.capture.context import current
-from vigilo.policy.mask.labels import mask_label
-from vigilo.policy.pseudonym import load_key, user_pseudonym
+from vigilo.policy.identities import told_id, told_label, told_tag, told_user
 
 if TYPE_CHECKING:
     from vigilo.capture.call import Request
@@ -24,16 +22,21 @@ def who(settings: Settings, request: Request) -> dict[str, Any]:
     """
     tracked = current()
     if tracked is None:
-        conversation = _id(request.conversation_id, settings)
-        return {} if conversation is None else {semconv.CONVERSATION_ID: conversation}
-    known = {
-        semconv.USER_ID: tracked.user if tracked.user_is_pseudonym else _user(tracked.user, tracked.tenant, settings),
-        semconv.CONVERSATION_ID: _id(tracked.conversation or request.conversation_id, settings),
-        semconv.SESSION_ID: _id(tracked.session, settings),
-        semconv.VIGILO_OPERATION: _label(tracked.operation, "", settings),
-        semconv.VIGILO_TAGS: [_tag(name, value, settings) for name, value in tracked.tags.items()] or None,
-    }
-    return {name: value for name, value in known.items() if value is not None}
+        conversation = request.conversation_id
+        return {} if conversation is None else {semconv.CONVERSATION_ID: told_id(conversation, settings)}
+    user, conversation = tracked.user, tracked.conversation or request.conversation_id
+    known: dict[str, Any] = {}
+    if user is not None:
+        known[semconv.USER_ID] = user if tracked.user_is_pseudonym else told_user(user, tracked.tenant, settings)
+    if conversation is not None:
+        known[semconv.CONVERSATION_ID] = told_id(conversation, settings)
+    if tracked.session is not None:
+        known[semconv.SESSION_ID] = told_id(tracked.session, settings)
+    if tracked.operation is not None:
+        known[semconv.VIGILO_OPERATION] = told_label(tracked.operation, settings)
+    if tracked.tags:
+        known[semconv.VIGILO_TAGS] = [told_tag(name, value, settings) for name, value in tracked.tags.items()]
+    return known
 
 
 def conversation_of(request: Request) -> str | None:
@@ -45,28 +48,3 @@ def conversation_of(request: Request) -> str | None:
 def scopes_of(request: Request) -> Scopes:
     """What a call counts for, with the same values as its telemetry has."""
     raise NotImplementedError
-
-
-def _user(user: str | None, tenant: str | None, settings: Settings) -> str | None:
-    if user is None or settings.user_ids == "plain":
-        return user
-    return _pseudonym(user, tenant or settings.tenant, settings)
-
-
-def _id(text: str | None, settings: Settings) -> str | None:
-    if text is None or settings.content == "full" or mask_label(text) == text:
-        return text
-    return _pseudonym(text, "", settings)
-
-
-def _label(text: str | None, context: str, settings: Settings) -> str | None:
-    return text if text is None or settings.content == "full" else mask_label(text, context)
-
-
-def _tag(name: str, value: str, settings: Settings) -> str:
-    return f"{_label(name, '', settings)}={_label(value, f'{name}: ', settings)}"
-
-
-@lru_cache(maxsize=4096)
-def _pseudonym(text: str, tenant: str, settings: Settings) -> str:
-    return user_pseudonym(text, load_key(settings.home), tenant)
