@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from opentelemetry.trace import get_tracer_provider
 
 from vigilo import semconv
 from vigilo.capture.context import current
 from vigilo.policy.identities import told_id, told_label, told_tag, told_user
+from vigilo.policy.mask.labels import mask_label
+from vigilo.settings import app_settings
 
 if TYPE_CHECKING:
     from vigilo.capture.call import Request
     from vigilo.policy.quota.scopes import Scopes
     from vigilo.settings import Settings
+
+_SERVICE_NAME = "service.name"
+_UNKNOWN_SERVICE = "unknown_service"
+"""What OpenTelemetry's SDK has where nobody said one."""
+_known: tuple[Any, str | None] | None = None
+"""The name of the service, and the provider that it was asked for."""
 
 
 def who(settings: Settings, request: Request) -> dict[str, Any]:
@@ -47,4 +59,46 @@ def conversation_of(request: Request) -> str | None:
 
 def scopes_of(request: Request) -> Scopes:
     """What a call counts for, with the same values as its telemetry has."""
-    raise NotImplementedError
+    settings, tracked = app_settings(), current()
+    scopes: dict[str, tuple[str, ...]] = {"provider": (request.provider,)}
+    if request.model:
+        scopes["model"] = (mask_label(request.model),)
+    if (service := _service()) is not None:
+        scopes["service"] = (service,)
+    conversation = (tracked and tracked.conversation) or request.conversation_id
+    if conversation is not None:
+        scopes["conversation"] = (told_id(conversation, settings),)
+    if tracked is None:
+        return scopes
+    if (user := tracked.user) is not None:
+        scopes["user"] = (user if tracked.user_is_pseudonym else told_user(user, tracked.tenant, settings),)
+    if tracked.session is not None:
+        scopes["session"] = (told_id(tracked.session, settings),)
+    if tracked.operation is not None:
+        scopes["operation"] = (told_label(tracked.operation, settings),)
+    if tracked.tags:
+        scopes["tag"] = tuple(told_tag(name, value, settings) for name, value in tracked.tags.items())
+    return scopes
+
+
+def _service() -> str | None:
+    """The name of the service as the global provider's telemetry has it, or else as the environment says."""
+    global _known
+    provider = get_tracer_provider()
+    if _known is None or _known[0] is not provider:
+        _known = (provider, _service_of(provider))
+    return _known[1]
+
+
+def _service_of(provider: Any) -> str | None:
+    resource = getattr(provider, "resource", None)
+    if resource is not None:
+        name = resource.attributes.get(_SERVICE_NAME)
+        return name if isinstance(name, str) and not name.startswith(_UNKNOWN_SERVICE) else None
+    if name := os.environ.get("OTEL_SERVICE_NAME"):
+        return name
+    for item in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
+        key, _, value = item.partition("=")
+        if key.strip() == _SERVICE_NAME:
+            return unquote(value.strip()) or None
+    return None

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import openai
 import pytest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
 
 import vigilo
+from vigilo.capture import who
 from vigilo.capture.call import Request, Response
 from vigilo.capture.recorder import Recorder
+from vigilo.capture.who import scopes_of
 from vigilo.policy.mask.labels import mask_label
 from vigilo.policy.pseudonym import load_key, load_keys, pseudonyms, rotate_key, user_pseudonym
+from vigilo.policy.quota.scopes import value_of
 from vigilo.settings import Settings, app_settings
 
 CALL = Request("chat", "openai", "gpt-4o-mini")
@@ -182,3 +187,75 @@ def test_numbers_run_through_errors_and_events_too(telemetry, server, monkeypatc
     assert "[EMAIL_1] and [EMAIL_2] are unknown" in span.status.description
     assert "I am [EMAIL_2]" in span.attributes["gen_ai.input.messages"]
     assert "[EMAIL_1] and [EMAIL_2]" in telemetry.logs()[0].attributes["exception.message"]
+
+
+SAID = {
+    "user": "jane",
+    "conversation": "mail from jane@example.com",
+    "session": "s-1",
+    "operation": "answer jane@example.com",
+    "tags": {"plan": "free", "mail": "jane@example.com"},
+}
+
+
+@pytest.mark.parametrize("variables", [{}, {"VIGILO_USER_IDS": "plain"}, {"VIGILO_CONTENT": "full"}])
+@pytest.mark.parametrize("tenant", [None, "acme"])
+def test_rules_name_a_call_as_its_telemetry_does(telemetry, monkeypatch, variables, tenant):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    app_settings.cache_clear()
+    settings = app_settings()
+    with vigilo.track(**SAID, tenant=tenant):
+        scopes = scopes_of(CALL)
+        Recorder(**telemetry.providers).begin(CALL).finish(Response())
+    told = telemetry.span().attributes
+    assert scopes == {
+        "user": (told["user.id"],),
+        "conversation": (told["gen_ai.conversation.id"],),
+        "session": (told["session.id"],),
+        "operation": (told["vigilo.operation"],),
+        "tag": tuple(told["vigilo.tags"]),
+        "model": (told["gen_ai.request.model"],),
+        "provider": (told["gen_ai.provider.name"],),
+    }
+    named = {name: (value,) for name, value in SAID.items() if name != "tags"}
+    named |= {"tag": tuple(f"{name}={value}" for name, value in SAID["tags"].items())}
+    named |= {"model": (CALL.model,), "provider": (CALL.provider,)}
+    for dimension, values in named.items():
+        assert tuple(value_of(dimension, value, settings, tenant or "") for value in values) == scopes[dimension]
+        assert tuple(value_of(dimension, value, settings) for value in scopes[dimension]) == scopes[dimension]
+
+
+def test_a_call_outside_of_all_blocks_counts_for_what_it_says_itself():
+    assert scopes_of(Request("chat", "openai", None)) == {"provider": ("openai",)}
+    asked = Request("chat", "openai", "gpt-4o-mini", conversation_id="c-1")
+    assert scopes_of(asked) == {"provider": ("openai",), "model": ("gpt-4o-mini",), "conversation": ("c-1",)}
+    with vigilo.track(conversation="c-2"):
+        assert scopes_of(asked)["conversation"] == ("c-2",)
+
+
+@pytest.mark.parametrize(
+    ("variables", "service"),
+    [
+        ({"OTEL_SERVICE_NAME": "shop"}, ("shop",)),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "a=b, service.name=the%20shop ,c=d"}, ("the shop",)),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=other", "OTEL_SERVICE_NAME": "shop"}, ("shop",)),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name="}, None),
+        ({}, None),
+    ],
+)
+def test_the_service_is_the_one_that_the_environment_names(monkeypatch, variables, service):
+    monkeypatch.setattr(who, "_known", None)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert scopes_of(CALL).get("service") == service
+    monkeypatch.setattr(who, "_known", None)
+
+
+@pytest.mark.parametrize(("attributes", "service"), [({"service.name": "shop"}, ("shop",)), ({}, None)])
+def test_the_service_is_the_one_of_the_apps_telemetry(monkeypatch, attributes, service):
+    provider = TracerProvider(resource=Resource.create(attributes))
+    monkeypatch.setattr(who, "get_tracer_provider", lambda: provider)
+    assert scopes_of(CALL).get("service") == service
+    monkeypatch.setattr(who, "_known", None)
+    provider.shutdown()
