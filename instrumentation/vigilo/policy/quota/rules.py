@@ -203,10 +203,10 @@ def _zone(name: object) -> str:
 
         try:
             zone(name)
-            return name
-        except (ValueError, OSError, LookupError):
-            pass
-    raise ValueError(f"`time_zone` is {name!r}; allowed is a name of the time zone database, such as `Europe/Berlin`")
+        except ValueError as error:
+            raise ValueError(f"`time_zone`: {error}") from None
+        return name
+    raise ValueError(f"`time_zone` is {name!r}; allowed is a name such as `Europe/Berlin`")
 
 
 def _thresholds(given: object) -> tuple[float, ...]:
@@ -236,9 +236,11 @@ def _tag(given: object) -> str:
     if isinstance(given, Mapping) and len(given) == 1:
         ((name, text),) = given.items()
         given = f"{_value('tag', name)}={_value('tag', text)}"
-    if isinstance(given, str) and (given == ANY or all(given.partition("="))):
-        return given
-    raise ValueError(f"`tag` is {given!r}; allowed is one tag, `key=value` or {{'key': 'value'}}, or `*` for each")
+    if isinstance(given, str):
+        name, _, value = given.partition("=")
+        if given == ANY or (name and value and value != ANY):
+            return given
+    raise ValueError(f"`tag` is {given!r}; allowed is one tag, `key=value` or {{'key': 'value'}}, or `*` for each tag")
 
 
 def _listed(names: Any) -> str:
