@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .places import open_place
+from .redis_server import redis_place, redis_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
 
     from vigilo.state.store import Store
 
-SHARED = ["sqlite"]
+SHARED = ["sqlite", pytest.param("redis", marks=pytest.mark.needs_redis)]
 """Kinds of stores that processes share; the fixture is named ``<kind>_place``."""
 ALL = ["memory", *SHARED]
+__all__ = ["redis_place", "redis_server"]
 
 
 @pytest.fixture
