@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from vigilo import quota
+    import vigilo.quota as quota
     from vigilo.capture.balance import balance
     from vigilo.capture.track import track
     from vigilo.policy.mask import mask
