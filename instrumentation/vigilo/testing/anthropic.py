@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vigilo.testing import anthropic_batches as batches
 from vigilo.testing import anthropic_bedrock as bedrock
 from vigilo.testing.completion import Completion, Prompt, Tool, complete
+from vigilo.testing.rate_limit import anthropic_headers
 from vigilo.testing.wire import Answer, Call, Json, Provider, server_sent_event, streamed, whole
 
 if TYPE_CHECKING:
@@ -215,4 +216,4 @@ def _headers(number: int) -> Mapping[str, str]:
     return known
 
 
-ANTHROPIC = Provider(_route, _failure, _headers)
+ANTHROPIC = Provider(_route, _failure, _headers, anthropic_headers)

@@ -15,6 +15,7 @@ from vigilo.testing import google_jobs as jobs
 from vigilo.testing.completion import Completion, Prompt, Tool, complete, token_count
 from vigilo.testing.google_interactions import interaction
 from vigilo.testing.google_usage import usage_json
+from vigilo.testing.rate_limit import no_headers
 from vigilo.testing.wire import Answer, Call, Json, Provider, embedding, server_sent_event, streamed, whole
 
 if TYPE_CHECKING:
@@ -207,4 +208,4 @@ def _headers(number: int) -> Mapping[str, str]:
     return {"server-timing": "gfet4t7; dur=12", "vary": "Origin, X-Origin, Referer"}
 
 
-GOOGLE = Provider(_route, _failure, _headers)
+GOOGLE = Provider(_route, _failure, _headers, no_headers)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vigilo.testing import openai_batches, openai_completions, openai_media, openai_responses
 from vigilo.testing.completion import Completion, Prompt, Tool, complete, token_count
 from vigilo.testing.openai_usage import chat_usage
+from vigilo.testing.rate_limit import openai_headers
 from vigilo.testing.wire import Answer, Call, Json, Provider, embedding, server_sent_event, streamed, whole
 
 if TYPE_CHECKING:
@@ -202,4 +203,4 @@ def _headers(number: int) -> Mapping[str, str]:
     }
 
 
-OPENAI = Provider(_route, _failure, _headers)
+OPENAI = Provider(_route, _failure, _headers, openai_headers)

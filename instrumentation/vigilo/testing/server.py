@@ -10,13 +10,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from vigilo.testing.anthropic import ANTHROPIC
-from vigilo.testing.anthropic_bedrock import is_bedrock
-from vigilo.testing.google import GOOGLE
-from vigilo.testing.multipart import form_fields
-from vigilo.testing.openai import OPENAI
+from vigilo.testing.answering import answered, provider_of, refused
+from vigilo.testing.rate_limit import Neighbour, RateLimit
 from vigilo.testing.script import Failure, ReceivedRequest, Recorded, Reply, ReplyFields, Script
-from vigilo.testing.wire import Answer, Call, Provider
+from vigilo.testing.wire import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +38,7 @@ class ProviderServer:
         self._lock = threading.Lock()
         self._requests: list[ReceivedRequest] = []
         self._answered = 0
+        self._limit: RateLimit | None = None
         self._stopping = threading.Event()
         self._http: _HttpServer | None = None
         self._thread: threading.Thread | None = None
@@ -112,8 +110,9 @@ class ProviderServer:
             return list(self._requests)
 
     def reset(self) -> None:
-        """Forgets requests and all that is still scripted."""
+        """Forgets requests, the limit and all that is still scripted."""
         self._script.clear()
+        self._limit = None
         with self._lock:
             self._requests.clear()
 
@@ -138,6 +137,15 @@ class ProviderServer:
         said = message or f"The local provider was told to answer with status {status}."
         self._script.add(Failure(status, said, retry_after_s), match, times)
 
+    def limit(self, calls: int, per_s: float = 60.0, *, neighbour: Neighbour | None = None) -> RateLimit:
+        """Enforces a rate limit on all that is posted: so many calls at once, which come back over ``per_s`` seconds.
+
+        Calls beyond it get a 429 that says when to come back, and every answer tells what is left, in the provider's
+        own headers. What is scripted waits for a call that passes. ``neighbour`` takes a share of the limit.
+        """
+        self._limit = RateLimit(calls, per_s, neighbour)
+        return self._limit
+
     def drop(self, after_chunks: int = 3, *, match: str = "", times: int = 1) -> None:
         """Cuts the connection of the next call: after that many events of a stream, or inside a whole answer."""
         self._script.add(Reply(drop_after_chunks=after_chunks), match, times)
@@ -161,46 +169,23 @@ class ProviderServer:
             self._requests.append(received)
             self._answered += 1
             number = self._answered
-        step = self._script.take(received.path, text)
+        provider, limit = provider_of(received), self._limit
+        standing = limit.take() if limit is not None and received.method == "POST" else None
+        limits = provider.limits(standing) if standing is not None else {}
+        step = refused(standing) or self._script.take(received.path, text)
         if isinstance(step, Recorded):
             return Answer(step.status, step.headers, step.body), Reply()
-        provider = _provider(received)
         reply = step if isinstance(step, Reply) else Reply()
         if isinstance(step, Failure):
             answer = provider.failure(step, number)
         else:
-            answer = _answered(provider, received, reply, number)
-        return Answer(answer.status, {**provider.headers(number), **answer.headers}, answer.body, answer.events), reply
+            answer = answered(provider, received, reply, number)
+        headers = {**provider.headers(number), **limits, **answer.headers}
+        return Answer(answer.status, headers, answer.body, answer.events), reply
 
     def _pause(self, seconds: float) -> bool:
         """Waits; True when the server stopped meanwhile."""
         return self._stopping.wait(None if math.isinf(seconds) else seconds) if seconds > 0 else False
-
-
-def _provider(received: ReceivedRequest) -> Provider:
-    path = received.path.partition("?")[0]
-    if "anthropic-version" in received.headers or "/messages" in path or path.endswith("awPredict") or is_bedrock(path):
-        return ANTHROPIC
-    if "x-goog-api-key" in received.headers or ":" in path.rpartition("/")[2] or path.startswith("/v1beta"):
-        return GOOGLE
-    return OPENAI
-
-
-def _answered(provider: Provider, received: ReceivedRequest, reply: Reply, number: int) -> Answer:
-    path = received.path.partition("?")[0]
-    serve = provider.route(received.method, path)
-    if serve is None:
-        return provider.failure(Failure(404, f"The local provider does not know {received.method} {path}."), number)
-    body = received.body
-    if isinstance(body, bytes):
-        body = form_fields(body, received.headers.get("content-type", "")) or body
-    if body != b"" and received.method == "POST" and not isinstance(body, dict):
-        return provider.failure(Failure(400, "The body is not a JSON object, nor a form."), number)
-    try:
-        return serve(Call(received.path, received.headers, body if isinstance(body, dict) else {}, reply, number))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        message = f"The body has not the documented shape: {type(error).__name__} {error}"
-        return provider.failure(Failure(400, message), number)
 
 
 class _HttpServer(ThreadingHTTPServer):

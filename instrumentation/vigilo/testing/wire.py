@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from vigilo.testing.rate_limit import Standing
     from vigilo.testing.script import Failure, Reply
 
 Json = dict[str, Any]
@@ -43,12 +44,13 @@ class Provider:
     """What one provider's API answers.
 
     ``route(method, path)`` gives the endpoint, None for an unknown path; ``failure`` the error in the provider's shape;
-    ``headers`` those that the provider puts on every answer.
+    ``headers`` those that the provider puts on every answer, ``limits`` those that tell what is left of a rate limit.
     """
 
     route: Callable[[str, str], Callable[[Call], Answer] | None]
     failure: Callable[[Failure, int], Answer]
     headers: Callable[[int], Mapping[str, str]]
+    limits: Callable[[Standing], Mapping[str, str]]
 
 
 def whole(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
