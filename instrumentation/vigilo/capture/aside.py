@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel_context
 
 from vigilo import semconv
+from vigilo.capture import forks
 from vigilo.capture.bill import bill
+from vigilo.capture.context import balances
 from vigilo.capture.recorder import Recording
 from vigilo.errors import internal_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from vigilo.capture.call import Request, Response
     from vigilo.capture.recorder import Recorder
@@ -33,7 +35,8 @@ class Aside(Recording):
         self.resent = []
         self.headers = None
         self.admissions = ()
-        self._open = [True]
+        self._open, self._forks = [True], forks.count
+        self._balances = balances()
 
     def context(self) -> otel_context.Context:
         """The caller's own: the HTTP client's spans lie under those of whoever records the call."""
@@ -48,11 +51,11 @@ class Aside(Recording):
             self._settle_only(response, error)
 
     def _settle_only(self, response: Response | None, error: BaseException | None) -> None:
-        if self.admissions:
+        if self.admissions or self._balances:
             cost: dict[str, Any] = {}
             with internal_errors("pricing a call"):
                 cost = {} if response is None else bill(self.request, response, time.time())
             self._settle(response, cost.get(semconv.USAGE_COST), error)
 
-    def _tell_events(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    def _tell_events(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """There is no span of vigilo's that could have them."""

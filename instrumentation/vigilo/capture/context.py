@@ -16,6 +16,8 @@ from opentelemetry import context as otel_context
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from vigilo.capture.balance import balance
+
 
 class Tracked(NamedTuple):
     """What is said about the calls in force. A tuple, because one is made for every block that is entered."""
@@ -31,6 +33,8 @@ class Tracked(NamedTuple):
     """Somebody in the app said it with ``track``, which turns capture on; an incoming request alone does not."""
     tenant: str | None = None
     """Whose ``user`` it is: the same id in two tenants is two people. It is recorded in the pseudonym only."""
+    balances: tuple[balance, ...] = ()
+    """What counts the calls that begin here."""
 
     def within(self, outer: Tracked) -> Tracked:
         """What is in force when this is said inside of ``outer``: what it leaves out is taken over, tags are added."""
@@ -46,6 +50,7 @@ class Tracked(NamedTuple):
             self.user_is_pseudonym if has_user else outer.user_is_pseudonym,
             self.captures or outer.captures,
             outer.tenant if self.tenant is None else self.tenant,
+            tuple(dict.fromkeys(self.balances + outer.balances)) if self.balances else outer.balances,
         )
 
 
@@ -79,6 +84,12 @@ def current() -> Tracked | None:
     """What is in force here, taken together; None where nobody said anything."""
     frame = in_force()
     return None if frame is None else frame.tracked
+
+
+def balances() -> tuple[balance, ...]:
+    """What counts a call that begins here."""
+    frame = in_force()
+    return () if frame is None else frame.tracked.balances
 
 
 def nested(said: Tracked, owner: object = None, outer: Frame | None = None) -> Frame:

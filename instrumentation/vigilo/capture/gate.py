@@ -53,7 +53,11 @@ class Admission(Protocol):
     def settle(
         self, request: Request, response: Response | None, cost_usd: float | None, error: BaseException | None
     ) -> Settled:
-        """The call has ended. ``response``: None where nothing came back. Called once; never raises."""
+        """The call has ended. Called once; never raises.
+
+        ``response``: None where nothing came back. Where there is no ``error`` either, nothing was sent: another guard
+        refused the call.
+        """
         ...
 
 
@@ -93,8 +97,8 @@ def admit(request: Request) -> tuple[Admission, ...]:
             steps = guard(request)
             if isinstance(steps, Generator) and (admission := run(steps)) is not None:
                 admitted += (admission,)
-    except BaseException as refusal:
-        _take_back(admitted, request, refusal)
+    except BaseException:
+        _take_back(admitted, request)
         raise
     return admitted
 
@@ -107,9 +111,26 @@ async def admit_async(request: Request) -> tuple[Admission, ...]:
             steps = guard(request)
             if isinstance(steps, Generator) and (admission := await run_async(steps)) is not None:
                 admitted += (admission,)
-    except BaseException as refusal:
-        _take_back(admitted, request, refusal)
+    except BaseException:
+        _take_back(admitted, request)
         raise
+    return admitted
+
+
+def admit_late(request: Request) -> tuple[Admission, ...]:
+    """As :func:`admit`, of a call that cannot be stopped any more: guards that refuse it, or have it wait, are left."""
+    admitted: tuple[Admission, ...] = ()
+    for guard in _guards:
+        try:
+            steps = guard(request)
+            if isinstance(steps, Generator):
+                next(steps)
+                steps.close()
+        except StopIteration as end:
+            if end.value is not None:
+                admitted += (end.value,)
+        except Exception:  # noqa: BLE001, S112 - a refusal, or a guard that fails: the call is under way
+            continue
     return admitted
 
 
@@ -119,13 +140,13 @@ async def ask(request: Request) -> None:
     Raises:
         Exception: the first refusal, as the guard raised it.
     """
-    _take_back(await admit_async(request), request, None)
+    _take_back(await admit_async(request), request)
 
 
-def _take_back(admitted: tuple[Admission, ...], request: Request, refusal: BaseException | None) -> None:
+def _take_back(admitted: tuple[Admission, ...], request: Request) -> None:
     for admission in admitted:
         with internal_errors("taking back an admission"):
-            admission.settle(request, None, None, refusal)
+            admission.settle(request, None, None, None)
 
 
 def run(steps: Steps[Result]) -> Result:

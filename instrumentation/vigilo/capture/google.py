@@ -15,10 +15,13 @@ from functools import wraps
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from vigilo.capture import gate
 from vigilo.capture.call import Response
+from vigilo.capture.google_retries import alone, retries_of
 from vigilo.capture.google_tap import Tap, TappedFold, attach_tap
 from vigilo.capture.hook import (
     Hook,
+    admit_late,
     count_attempt,
     in_flight,
     note_failed_attempt,
@@ -72,7 +75,9 @@ class GoogleHook(Hook):
             call = self._begin(client, http_method, path, request_dict)
             if call is None:
                 return inner(client, http_method, path, request_dict, *args, **kwargs)
-            with sending(call.recording) as sent:
+            with sending(call.recording, retries_of(client, args, kwargs)) as sent:
+                if sent.takes_over_retries:
+                    args, kwargs = alone(args, kwargs)
                 while True:
                     try:
                         result = inner(client, http_method, path, request_dict, *args, **kwargs)
@@ -93,7 +98,9 @@ class GoogleHook(Hook):
             call = self._begin(client, http_method, path, request_dict)
             if call is None:
                 return await inner(client, http_method, path, request_dict, *args, **kwargs)
-            async with sending(call.recording) as sent:
+            async with sending(call.recording, retries_of(client, args, kwargs)) as sent:
+                if sent.takes_over_retries:
+                    args, kwargs = alone(args, kwargs)
                 while True:
                     try:
                         result = await inner(client, http_method, path, request_dict, *args, **kwargs)
@@ -113,13 +120,16 @@ class GoogleHook(Hook):
         ) -> Iterator[Any]:
             # A generator like the SDK's own: nothing is sent, or recorded, before the first chunk is asked for.
             call = self._begin(client, http_method, path, request_dict, stream=True)
-            chunks = inner(client, http_method, path, request_dict, *args, **kwargs)
             if call is None or call.recording is None:
-                yield from chunks
+                yield from inner(client, http_method, path, request_dict, *args, **kwargs)
                 return
             tap = Tap()
+            chunks: Any = None
             try:
-                with sending(call.recording) as sent, tap:
+                with sending(call.recording, retries_of(client, args, kwargs)) as sent, tap:
+                    if sent.takes_over_retries:
+                        args, kwargs = alone(args, kwargs)
+                    chunks = inner(client, http_method, path, request_dict, *args, **kwargs)
                     while True:
                         try:
                             first = next(chunks, None)
@@ -131,7 +141,8 @@ class GoogleHook(Hook):
                 end = call.stream_end(tap)
                 yield from read_sync(chunks if first is None else chain((first,), chunks), end)
             finally:
-                chunks.close()
+                if chunks is not None:
+                    chunks.close()
 
         return request_streamed
 
@@ -143,7 +154,9 @@ class GoogleHook(Hook):
             call = self._begin(client, http_method, path, request_dict, stream=True)
             if call is None or call.recording is None:
                 return await inner(client, http_method, path, request_dict, *args, **kwargs)
-            async with sending(call.recording) as sent:
+            async with sending(call.recording, retries_of(client, args, kwargs)) as sent:
+                if sent.takes_over_retries:
+                    args, kwargs = alone(args, kwargs)
                 with Tap() as tap:
                     while True:
                         try:
@@ -213,11 +226,13 @@ class _Call:
         counts = self._endpoint.counts
         if counts is not None and counts(body):
             self.begin(body)
+            assert self.recording is not None  # noqa: S101 - for the type checker
+            admit_late(self.recording)
 
     def stream_end(self, tap: Tap) -> StreamEnd:
         # Only these endpoints stream.
         assert self.recording is not None and self._endpoint.fold is not None  # noqa: S101, PT018 - for the type checker
-        return StreamEnd(self.recording, TappedFold(self._endpoint.fold(self._content), tap))
+        return StreamEnd(self.recording, TappedFold(self._endpoint.fold(self._content or gate.wants_input()), tap))
 
 
 def _noted(response: Any) -> None:

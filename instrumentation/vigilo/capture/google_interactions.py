@@ -15,10 +15,19 @@ from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vigilo.capture import gate
 from vigilo.capture.call import Response
 from vigilo.capture.google_clients import GoogleSubscriptions
 from vigilo.capture.google_unfinished import NotingFold, Unfinished
-from vigilo.capture.hook import Hook, count_attempt, note_failed_attempt, note_headers, read_request, sending
+from vigilo.capture.hook import (
+    Hook,
+    admit_late,
+    count_attempt,
+    note_failed_attempt,
+    note_headers,
+    read_request,
+    sending,
+)
 from vigilo.capture.parse.endpoint import Origin, fields, read
 from vigilo.capture.parse.google_interactions import CREATE, FETCH, goes_on
 from vigilo.capture.raw_responses import RawResponses, body_of, is_read
@@ -181,8 +190,10 @@ class _Call:
         """Begins to put a stream together."""
         if self.recording is None or self._endpoint.fold is None:
             return None
+        fold = self._endpoint.fold(self._content or gate.wants_input())
+        end = StreamEnd(self.recording, NotingFold(fold, self._unfinished))
         self._followed = True
-        return StreamEnd(self.recording, NotingFold(self._endpoint.fold(self._content), self._unfinished))
+        return end
 
 
 class _Fetch(_Call):
@@ -199,6 +210,8 @@ class _Fetch(_Call):
     def finish(self, answer: Any) -> None:
         if not goes_on(answer):
             self.begin(fields(answer))
+            if self.recording is not None:
+                admit_late(self.recording)
             super().finish(answer)
 
 
@@ -246,7 +259,7 @@ def _async_sending(inner: Callable[..., Any]) -> Callable[..., Any]:
         if call is None:
             return await inner(sdk, hook_ctx, request, *args, **kwargs)
         call.send(request)
-        with sending(call.recording):
+        async with sending(call.recording):
             response = await inner(sdk, hook_ctx, request, *args, **kwargs)
             note_headers(response.headers)
         return response

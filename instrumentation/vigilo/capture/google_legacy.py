@@ -11,6 +11,7 @@ from functools import partial, wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vigilo.capture import gate
 from vigilo.capture.call import Response
 from vigilo.capture.hook import Hook, read_request, sending
 from vigilo.capture.parse.google_embeddings import EMBED
@@ -141,7 +142,7 @@ class _Call:
 
     def stream_end(self) -> StreamEnd:
         assert self._endpoint.fold is not None  # noqa: S101 - for the type checker: only such endpoints stream
-        return StreamEnd(self.recording, _LaterFold(self._endpoint.fold(self._content)))
+        return StreamEnd(self.recording, _LaterFold(self._endpoint.fold(self._content or gate.wants_input())))
 
 
 class _LaterFold:

@@ -146,7 +146,7 @@ class _Opening:
             session, inner = self._session, websocket.send
 
             async def send(message: Any, *args: Any, **kwargs: Any) -> Any:
-                with session.sends(message):
+                async with session.sends(message):
                     return await inner(message, *args, **kwargs)
 
             websocket.send = send

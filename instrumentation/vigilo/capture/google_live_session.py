@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vigilo.capture.hook import sending
+from vigilo.capture.hook import admit_late, sending
 from vigilo.capture.parse import google_live as live
 from vigilo.capture.streams import StreamEnd
 from vigilo.errors import internal_errors
@@ -65,6 +65,8 @@ class LiveSession:
             return None
         if self._content:
             self._asked += live.sent_messages(body)
+        if self._turn is not None and self._turn.recording.ended:
+            self._turn = None  # the gate refused it, or nobody read on for too long
         # While the model answers, a message interrupts it: the server ends that turn first.
         if self._turn is not None or not live.asks_for_answer(body):
             return None
@@ -88,6 +90,7 @@ class LiveSession:
                 if not live.begins_turn(message):
                     return
                 turn = self._begin(self._sent_s)
+                admit_late(turn.recording)
             self._sent_s = None
             turn.takes(message)
             if live.ends_turn(message):

@@ -173,6 +173,12 @@ class sending:  # noqa: N801 - used like a function; a class, because it stands 
         self.__exit__(kind, error, None)
 
 
+def admit_late(recording: Recording) -> Recording:
+    """For a call that is known of only once it is under way: it is counted where it can be, and never refused."""
+    recording.admissions = gate.admit_late(recording.request)
+    return recording
+
+
 def read_request(endpoint: Endpoint, origin: Origin, body: Mapping[str, Any], content: bool) -> Request:
     """The request as its parser reads it. One that no parser can read is a call all the same, told with less."""
     with internal_errors("reading a request"):

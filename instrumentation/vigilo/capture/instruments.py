@@ -10,6 +10,7 @@ from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 from opentelemetry.metrics import get_meter
 
 from vigilo import semconv
+from vigilo.capture.quota_gauges import tell_quotas
 from vigilo.capture.spending import spending_of, unpriced_calls_of
 from vigilo.policy.mask.labels import mask_label
 
@@ -65,6 +66,13 @@ class Instruments:
             unit="{call}",
             description="Calls that used something that has no known price",
         )
+        self._waits = meter.create_histogram(
+            semconv.PACE_WAITS,
+            unit="s",
+            description="Time that a call waited for its turn, where it did",
+            explicit_bucket_boundaries_advisory=seconds,
+        )
+        tell_quotas(meter, meter_provider)
         self._logger = get_logger(SCOPE, vigilo_version(), logger_provider=logger_provider)
 
     def record_call(
@@ -77,6 +85,7 @@ class Instruments:
         chunk_gap_s: float | None = None,
         cost_usd: float | None = None,
         unpriced: bool = False,
+        waited_s: float | None = None,
     ) -> None:
         """Records the metrics of one call; what is None is not recorded."""
         self._duration.record(duration_s, labels.call)
@@ -92,6 +101,8 @@ class Instruments:
             self._time_to_first_chunk.record(first_chunk_s, labels.call)
         if chunk_gap_s is not None:
             self._time_per_output_chunk.record(chunk_gap_s, labels.call)
+        if waited_s is not None:
+            self._waits.record(waited_s, labels.call)
 
     def emit_exception(self, kind: str, message: str | None, labels: Labels, context: Context) -> None:
         """Emits the conventions' event of a failed call; ``message`` is masked already."""

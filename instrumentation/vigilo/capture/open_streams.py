@@ -101,8 +101,6 @@ def _after_fork_in_child() -> None:
     global _watcher, _lock, _wake
     _lock, _wake = threading.Lock(), threading.Event()
     _watcher = None
-    for stream in list(_open):
-        stream.recording.disown()
     _open.clear()
 
 

@@ -196,7 +196,7 @@ class RealtimeHook(Hook):
                 return await inner(connection, *args, **kwargs)
             token = _in_send.set(True)
             try:
-                with calls.send(_only(args, kwargs)):
+                async with calls.send(_only(args, kwargs)):
                     return await inner(connection, *args, **kwargs)
             finally:
                 _in_send.reset(token)

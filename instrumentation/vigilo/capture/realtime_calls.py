@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from vigilo.capture.hook import sending
+from vigilo.capture.hook import admit_late, sending
 from vigilo.capture.parse.endpoint import read
 from vigilo.capture.streams import StreamEnd
 from vigilo.errors import internal_errors
@@ -190,7 +190,7 @@ class Calls:
             recording = self.begin(None)
             if recording is None:
                 return
-            live = self._follow(recording, None)
+            live = self._follow(admit_late(recording), None)
         live.add(event)
         self._live[event["response"]["id"]] = live
 
@@ -219,7 +219,8 @@ class Calls:
         told = self._session.transcription(self._origin, event, recorder.wants_content)
         if told is not None:
             request, response = told
-            recorder.begin(request, self._committed_s.pop(event.get("item_id"), None)).finish(response)
+            begun = recorder.begin(request, self._committed_s.pop(event.get("item_id"), None))
+            admit_late(begun).finish(response)
 
     def end(self, by: str) -> None:
         """Ends what is open: the connection was closed (``close``) or dropped (``drop``)."""
@@ -249,16 +250,31 @@ class _Sending:
         self._event = event
 
     def __enter__(self) -> None:
-        recording: Recording | None = None
-        self._live: _Live | None = None
-        with internal_errors("starting to record a response"):
-            event = _client_event(self._event)
-            recording = self._calls.begin(event) if event is not None else None
+        recording = self._begin()
         self._around = sending(recording)
         self._around.__enter__()  # raises what the gate says
+        self._follow(recording)
+
+    async def __aenter__(self) -> None:
+        recording = self._begin()
+        self._around = sending(recording)
+        await self._around.__aenter__()
+        self._follow(recording)
+
+    def _begin(self) -> Recording | None:
+        self._live: _Live | None = None
+        with internal_errors("starting to record a response"):
+            self._event = _client_event(self._event)
+            return self._calls.begin(self._event) if self._event is not None else None
+        return None
+
+    def _follow(self, recording: Recording | None) -> None:
         if recording is not None:
             with internal_errors("following a response"):
-                self._live = self._calls.asked(recording, event)
+                self._live = self._calls.asked(recording, self._event)
+
+    async def __aexit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        self.__exit__(kind, error, None)
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         if error is not None and self._live is not None:

@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace import SpanKind, StatusCode, get_tracer, set_span_in_context
 
 from vigilo import semconv
+from vigilo.capture import forks
 from vigilo.capture.bill import bill, used
 from vigilo.capture.call import Request, Response
 from vigilo.capture.content import Content
+from vigilo.capture.context import balances
 from vigilo.capture.headers import told_by
 from vigilo.capture.instruments import SCOPE, Instruments, details_event, labels_of, vigilo_version
 from vigilo.capture.neighbours import in_charge
 from vigilo.capture.who import conversation_of, who
-from vigilo.errors import internal_errors
+from vigilo.errors import VigiloError, internal_errors
 from vigilo.policy.mask import mask_clip
 from vigilo.policy.mask.labels import mask_label
 from vigilo.policy.pricing import warm_up
 from vigilo.settings import Settings, app_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from opentelemetry import context as otel_context
     from opentelemetry._logs import LoggerProvider
@@ -104,6 +106,8 @@ def default_recorder() -> Recorder:
 class Recording:
     """One call being recorded. It ends once: of ``finish`` and ``fail`` the first one counts.
 
+    In a forked process it never ends: the call is its parent's.
+
     The span is never attached across the reading of a stream: a stream may outlive the caller's frame and must not
     adopt the caller's next spans. The hooks and the stream's end keep the counts: ``attempts`` of HTTP requests with
     the ``resent`` ones among them, ``chunks`` of a stream with the clock (``time.perf_counter``) at the first and the
@@ -112,6 +116,8 @@ class Recording:
 
     __slots__ = (
         "_attributes",
+        "_balances",
+        "_forks",
         "_numbers",
         "_open",
         "_recorder",
@@ -149,18 +155,19 @@ class Recording:
         self.resent: list[Attempt] = []
         self.headers: Any = None
         self.admissions: tuple[Admission, ...] = ()
-        self._open = [True]
+        self._open, self._forks = [True], forks.count
+        self._balances = balances()
         self._numbers = content.numbers(conversation_of(request)) if content.is_numbered else None
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended."""
-        return not self._open
+        """Whether it has ended, or is another process's."""
+        return not self._open or self._forks != forks.count
 
     def _is_first_end(self) -> bool:
         """True once: ``pop`` is one step, also for two threads. A lock would hang where a finalizer runs inside it."""
         try:
-            return self._open.pop()
+            return self._open.pop() and self._forks == forks.count
         except IndexError:
             return False
 
@@ -168,10 +175,6 @@ class Recording:
     def idle_limit_s(self) -> float:
         """Seconds that a stream may be kept unread; 0: for ever."""
         return self._recorder.settings.stream_idle_s
-
-    def disown(self) -> None:
-        """Ends it without a trace, in a forked process: the call is its parent's."""
-        self._open.clear()
 
     def context(self) -> otel_context.Context:
         """The context in which the request is sent, so that spans of the HTTP client lie under the call's."""
@@ -202,6 +205,12 @@ class Recording:
             if isinstance(status, int) and status < 600:  # a websocket is closed with codes from 1000 on
                 more[semconv.HTTP_STATUS_CODE] = int(status)  # some have an enum of them
             self._fail_span(kind, str(error))
+            if isinstance(error, VigiloError):
+                from vigilo.capture.refusals import told_of
+
+                attributes, events = told_of(error)
+                more.update(attributes)
+                self._tell_events(events.items())
         self._end(response or Response(), kind, more, response, error)
 
     def _fail_span(self, kind: str, text: str) -> None:
@@ -225,7 +234,8 @@ class Recording:
         cost: dict[str, Any] = {}
         with internal_errors("pricing a call"):
             cost = bill(self.request, response, time.time() - duration_s)
-        more.update(self._settle(answer, cost.get(semconv.USAGE_COST), error))
+        settled = self._settle(answer, cost.get(semconv.USAGE_COST), error)
+        more.update(settled)
         with internal_errors("recording a call"):
             if self._span.is_recording():
                 self._tell(response, {**more, **cost})
@@ -238,13 +248,17 @@ class Recording:
                 chunk_gap_s=self._chunk_gap_s(),
                 cost_usd=cost.get(semconv.USAGE_COST),
                 unpriced=semconv.COST_UNPRICED in cost,
+                waited_s=settled.get(semconv.PACE_WAIT),
             )
         with internal_errors("ending a span"):  # somebody's span processor may raise in it
             self._span.end()
 
     def _settle(self, answer: Response | None, cost_usd: float | None, error: BaseException | None) -> dict[str, Any]:
-        """Tells the gate's guards how the call ended; returns what they tell of it."""
+        """Tells the gate's guards, and the balances, how the call ended; returns what the guards tell of it."""
         told: dict[str, Any] = {}
+        for one in self._balances:
+            with internal_errors("counting a call in a balance"):
+                one.count(self.request, answer, cost_usd, error)
         admissions, self.admissions = self.admissions, ()
         for admission in admissions:
             with internal_errors("settling a call"):
@@ -253,7 +267,7 @@ class Recording:
                 self._tell_events(settled.events)
         return told
 
-    def _tell_events(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    def _tell_events(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         for name, attributes in events:
             self._span.add_event(name, attributes)
 

@@ -27,7 +27,7 @@ class Spending:
 
     def __init__(self) -> None:
         self._sums: dict[Hashable, tuple[Mapping[str, Any], list[float]]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may add in the middle of adding
         _all.add(self)
 
     def add(self, cost_usd: float, key: Hashable, labels: Mapping[str, Any]) -> None:
@@ -43,12 +43,12 @@ class Spending:
     def observe(self, _: CallbackOptions) -> Iterator[Observation]:
         """The sums since the process began, or since it was forked."""
         with self._lock:
-            sums = [(total[0], labels) for labels, total in self._sums.values()]
+            sums = [(total[0], labels) for labels, total in list(self._sums.values())]
         return (Observation(total_usd, labels) for total_usd, labels in sums)
 
     def _after_fork_in_child(self) -> None:
         # What the parent spent is told by the parent.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._sums = {}
 
 

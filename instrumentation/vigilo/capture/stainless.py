@@ -13,10 +13,12 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from vigilo.capture import gate
 from vigilo.capture.call import Response
 from vigilo.capture.first_comers import wrap_first_comers
 from vigilo.capture.hook import (
     Hook,
+    admit_late,
     count_attempt,
     in_flight,
     note_failed_attempt,
@@ -230,10 +232,11 @@ class _Call:
         """Begins to put a stream together; None where the endpoint has none."""
         if self._endpoint.fold is None or self.recording is None:
             return None
-        self._followed = True
-        fold = self._endpoint.fold(self._content)
+        fold = self._endpoint.fold(self._content or gate.wants_input())
         estimate = partial(self._endpoint.estimate, self._body) if self._endpoint.estimate is not None else None
-        return StreamEnd(self.recording, fold, hides_usage=self._hides_usage, estimate=estimate)
+        end = StreamEnd(self.recording, fold, hides_usage=self._hides_usage, estimate=estimate)
+        self._followed = True
+        return end
 
 
 class _Poll(_Call):
@@ -251,14 +254,14 @@ class _Poll(_Call):
         assert self._endpoint.counts is not None  # noqa: S101 - for the type checker: only such endpoints are polled
         if self._endpoint.counts(answer):
             request = read_request(self._endpoint, self._origin, fields(answer), self._content)
-            self.recording = self._recorder.begin(request, self._started_s)
+            self.recording = admit_late(self._recorder.begin(request, self._started_s))
             super().finish(answer)
 
     def follow(self) -> StreamEnd | None:
         """A stream is an answer that is still being made: it counts before it says so."""
         if self._endpoint.fold is not None:
             request = read_request(self._endpoint, self._origin, {}, self._content)
-            self.recording = self._recorder.begin(request, self._started_s)
+            self.recording = admit_late(self._recorder.begin(request, self._started_s))
         return super().follow()
 
 

@@ -71,7 +71,7 @@ class track:  # noqa: N801 - used like a function: `with vigilo.track(user="ada"
 
     def __enter__(self) -> track:
         if not _ready:
-            _get_ready()
+            get_ready()
         context.enter(self._said, self)
         return self
 
@@ -159,11 +159,11 @@ class track:  # noqa: N801 - used like a function: `with vigilo.track(user="ada"
     def _first_frame(self) -> Frame:
         """The frame a generator's body starts in: inside of what is in force where its reading begins."""
         if not _ready:
-            _get_ready()
+            get_ready()
         return context.nested(self._said)
 
 
-def _get_ready() -> None:
+def get_ready() -> None:
     """At the first block of the process: capture is turned on for blocks, and threads take blocks over."""
     global _ready
     with internal_errors("turning capture on"):

@@ -59,13 +59,25 @@ def conversation_of(request: Request) -> str | None:
 
 def scopes_of(request: Request) -> Scopes:
     """What a call counts for, with the same values as its telemetry has."""
-    settings, tracked = app_settings(), current()
-    scopes: dict[str, tuple[str, ...]] = {"provider": (request.provider,)}
+    settings = app_settings()
+    scopes = _scopes(settings, request.conversation_id)
+    scopes["provider"] = (request.provider,)
     if request.model:
         scopes["model"] = (mask_label(request.model),)
+    return scopes
+
+
+def scopes_here() -> Scopes:
+    """What any call that is made here counts for."""
+    return _scopes(app_settings(), None)
+
+
+def _scopes(settings: Settings, conversation: str | None) -> dict[str, tuple[str, ...]]:
+    tracked = current()
+    scopes: dict[str, tuple[str, ...]] = {}
     if (service := _service()) is not None:
         scopes["service"] = (service,)
-    conversation = (tracked and tracked.conversation) or request.conversation_id
+    conversation = (tracked and tracked.conversation) or conversation
     if conversation is not None:
         scopes["conversation"] = (told_id(conversation, settings),)
     if tracked is None:
