@@ -337,15 +337,13 @@ def test_rules_are_put_replaced_and_dropped(store: Store) -> None:
     assert dict(store.rules()) == {"a": '{"limit": 2}'}
 
 
-@pytest.mark.parametrize("ask", ["reserve", "rules", "settle"])
+@pytest.mark.parametrize("ask", ["reserve", "rules"])
 def test_others_see_that_rules_have_changed(shared_place: str, open_store: Callable[[str], Store], ask: str) -> None:
     here, there = open_store(shared_place), open_store(shared_place)
 
     def version() -> int:
         if ask == "reserve":
             here.reserve("h1", [tokens(1)], hold_s=MINUTE_S)
-        elif ask == "settle":
-            here.settle("h1", [tokens(1)], [1])
         else:
             here.rules()
         return here.rules_version
