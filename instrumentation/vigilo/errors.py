@@ -82,16 +82,17 @@ class RateLimited(VigiloError):  # noqa: N818 - what happened, not a fault
 
     Attributes:
         scope: what is limited: ``user=u_0123...``, ``global``, or ``openai/gpt-4o`` for a provider and its model.
-        reason: ``user``, ``global``, ``rate``, ``retry_after`` or ``circuit_open``.
+        reason: ``user``, ``global``, ``rate``, ``retry_after`` or ``circuit_open``; ``state`` where the shared state
+            cannot be reached and calls are to be refused then.
         retry_after: seconds until a call would be sent.
     """
 
     def __init__(self, scope: str, reason: str, retry_after: float) -> None:
         self.scope, self.reason, self.retry_after = scope, reason, retry_after
-        super().__init__(
-            f"the call was not sent: {_REASONS.get(reason, reason)} ({scope}); its turn comes in {retry_after:.1f} s, "
-            "which is longer than `pace_max_wait_s`"
-        )
+        then = f"its turn comes in {retry_after:.1f} s, which is longer than `pace_max_wait_s`"
+        if reason == "state":
+            then = "`on_store_error` is `closed`"
+        super().__init__(f"the call was not sent: {_REASONS.get(reason, reason)} ({scope}); {then}")
 
     def __reduce__(self) -> Any:
         return type(self), (self.scope, self.reason, self.retry_after)
@@ -103,6 +104,7 @@ _REASONS = {
     "rate": "the provider takes no more calls at this rate",
     "retry_after": "the provider asked everybody to wait",
     "circuit_open": "the provider keeps failing",
+    "state": "the shared state of the quotas cannot be reached",
 }
 
 
