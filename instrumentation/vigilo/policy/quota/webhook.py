@@ -26,7 +26,7 @@ def webhook(url: str) -> Callable[[Mapping[str, Any]], None]:
         # Loaded in the thread that posts: most apps have no webhook.
         from http.client import HTTPException
         from urllib.error import HTTPError
-        from urllib.request import HTTPRedirectHandler, Request, build_opener
+        from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
         from opentelemetry.instrumentation.utils import suppress_instrumentation
 
@@ -38,8 +38,10 @@ def webhook(url: str) -> Callable[[Mapping[str, Any]], None]:
         request = Request(  # noqa: S310 - the scheme was looked at where the setting was read
             url, body, {"Content-Type": "application/json", "User-Agent": "vigilo"}, method="POST"
         )
+        # What goes out unencrypted goes to this machine, and past any proxy.
+        handlers = [Stay(), *([ProxyHandler({})] if url.startswith("http:") else [])]
         try:
-            with suppress_instrumentation(), build_opener(Stay).open(request, timeout=TIMEOUT_S):
+            with suppress_instrumentation(), build_opener(*handlers).open(request, timeout=TIMEOUT_S):
                 return
         except HTTPError as error:
             error.close()
