@@ -58,6 +58,7 @@ class RateLimit:
         self._clock = clock
         self._began_s = self._seen_s = clock()
         self._left = float(calls)
+        self.passed = self.refusals = 0
         self._lock = threading.Lock()
 
     def take(self) -> Standing:
@@ -65,8 +66,10 @@ class RateLimit:
         with self._lock:
             self._refill()
             if self._left < 1:
+                self.refusals += 1
                 return self._standing((1 - self._left) / self._per_s)
             self._left -= 1
+            self.passed += 1
             return self._standing(None)
 
     def ideal(self, seconds: float) -> float:

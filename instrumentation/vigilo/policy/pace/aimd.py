@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 DECREASE: Final = 0.7
 WORST_DECREASE: Final = 0.3
 DECREASE_EVERY_S: Final = 1.0
-GROWTH: Final = 0.3 / 27
-"""Of the curve ``1 + GROWTH * t**3``: 3 s from 0.7 to where it was refused, 6 s to 1.3 times that, 9 s to 3.4 times."""
+BACK_IN_S: Final = 1.5
+"""How long it takes from 0.7 to where it was refused; twice as long to 1.3 times that, three times to 3.4 times."""
+BACK_IN_CALLS: Final = 10
+"""The same where so many calls take longer: fewer tell nothing."""
 SCARCE: Final = 0.1
 """The share of a limit that is left, below which calls are paced before any is refused."""
+AMPLE: Final = 0.5
+"""The share of a limit that is left, above which the rate doubles each second."""
+HURRY_EVERY_S: Final = 0.1
 SOFT_DECREASE: Final = 0.85
 MIN_PER_S: Final = 1 / 120
 FORGET_AFTER_S: Final = 600.0
@@ -59,7 +64,7 @@ class Rate:
         self._low: float | None = None  # what the curve began with, per second
         self._peak = 0.0
         self._since_s = 0.0
-        self._decreased_s = self._sign_s = self._limited_s = float("-inf")
+        self._decreased_s = self._changed_s = self._sign_s = self._limited_s = float("-inf")
         self._ceiling = float("inf")
         self._sent = Recent()
         self._taken = Recent()
@@ -83,8 +88,9 @@ class Rate:
         in_use_until_s = max(self._limited_s, self._since_s) + _IN_USE_S + 3 / low
         passed_s = max(0.0, min(now_s, in_use_until_s) - self._since_s)
         peak = self._peak
-        back_at_peak_s = math.pow(max(0.0, 1 - low / peak) / GROWTH, 1 / 3)
-        rate = peak * (1 + GROWTH * math.pow(passed_s - back_at_peak_s, 3))
+        back_in_s = max(BACK_IN_S, BACK_IN_CALLS / peak)
+        began_at = math.pow(max(0.0, 1 - low / peak) / (1 - DECREASE), 1 / 3)
+        rate = peak * (1 + (1 - DECREASE) * math.pow(passed_s / back_in_s - began_at, 3))
         return max(MIN_PER_S, min(rate, self._ceiling))
 
     def success_ratio(self, now_s: float) -> float | None:
@@ -129,13 +135,13 @@ class Rate:
         return max(WORST_DECREASE, min(DECREASE, ratio))
 
     def _begin(self, now_s: float, limits: Limits) -> None:
-        told = limits.requests.per_s
-        self._change(now_s, told or max(self._taken.per_s(now_s), 0.5), DECREASE)
+        passed = self._sent.per_s(now_s) - self._refused.per_s(now_s)
+        self._change(now_s, limits.requests.per_s or max(passed, 0.5), DECREASE)
 
     def _change(self, now_s: float, peak: float, factor: float) -> None:
         self._peak = max(peak, MIN_PER_S)
         self._low = max(self._peak * factor, MIN_PER_S)
-        self._since_s = now_s
+        self._since_s = self._changed_s = now_s
 
     def _told(self, now_s: float, limits: Limits) -> None:
         left = [share for share in (limits.requests.left, limits.tokens.left) if share is not None]
@@ -143,6 +149,8 @@ class Rate:
             return
         self._told_ceiling(limits)
         scarcest = min(left)
+        if scarcest >= AMPLE:
+            self._hurry(now_s)
         if scarcest >= SCARCE and limits.requests.remaining != 0:
             return
         self._sign_s = now_s
@@ -158,9 +166,17 @@ class Rate:
             self._decreased_s = now_s
             self._change(now_s, rate, SOFT_DECREASE)
 
+    def _hurry(self, now_s: float) -> None:
+        """There is enough left to try more."""
+        passed_s = now_s - self._changed_s
+        rate = self.per_s(now_s)
+        if rate is not None and passed_s >= HURRY_EVERY_S and now_s >= self._since_s:
+            self._change(now_s, rate * math.pow(2, min(passed_s, 1.0)), 1.0)
+
     def _told_ceiling(self, limits: Limits) -> None:
         per_s = limits.requests.per_s
         left = limits.requests.left
         if per_s is not None and left is not None:
-            # Near full nothing can be told: too little was used to see how fast it comes back.
-            self._ceiling = per_s if left < 0.5 else float("inf")
+            # Near full nothing can be told: too little was used to see how fast it comes back. Below that what is left
+            # may be used up, the slower the less there is.
+            self._ceiling = per_s * (1 + max(0.0, left - SCARCE)) if left < AMPLE else float("inf")
