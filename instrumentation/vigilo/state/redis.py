@@ -173,7 +173,8 @@ class RedisStore:
 
     def _ask(self, name: str, keys: Sequence[str], args: Sequence[str | bytes]) -> tuple[list[int], list[bytes]]:
         """The numbers of the answer, and the keys or words behind them; takes note of the time and the rules."""
-        packed, words = self._link.run(_script(name), keys, args)
+        answered = self._link.run(_script(name), keys, args)
+        packed, words = (answered, []) if isinstance(answered, bytes) else answered
         now_us, self.rules_version, *answer = map(int, struct.unpack(f"<{len(packed) // 8}d", packed))
         self._clock_offset_s = now_us / 1_000_000 - _steady_s()
         return answer, words

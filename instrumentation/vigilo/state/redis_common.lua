@@ -5,8 +5,8 @@
 -- "lost"), seconds and nanoseconds of when it is sent, who asked, the levels that it fired, and three items a need: the
 -- counter's key, amount, charge if lost.
 -- `kept` are the seconds that settled and lost holds and old counters are kept; `vigilo.state.redis` puts it here.
--- An answer is the numbers, of which the first two are the time in microseconds and the version of the rules, and keys
--- or words behind them.
+-- An answer is numbers, of which the first two are the time in microseconds and the version of the rules; or an array of
+-- those and of keys or words.
 
 local call, floor, max = redis.call, math.floor, math.max
 local time = call('TIME')
@@ -24,6 +24,9 @@ local function unpacked(text)
 end
 
 local function answer(numbers, words)
+  if #words == 0 then
+    return packed(numbers)
+  end
   return {packed(numbers), words}
 end
 

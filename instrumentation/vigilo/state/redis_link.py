@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import _thread
 import hashlib
-import inspect
 import os
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import parse_qs, urlsplit
 
-from vigilo.errors import ConfigError, MissingExtraError
+from vigilo.errors import MissingExtraError
+from vigilo.state.redis_url import connection_options
 from vigilo.state.store import StateError
 
 if TYPE_CHECKING:
@@ -28,16 +27,27 @@ LOOK_AFTER_S: Final = 1.0
 """A connection that was idle for longer is looked at before it is used: the server may have closed it."""
 MAX_IDLE: Final = 64
 MAX_REDIRECTS: Final = 4
-OPTIONS: Final = ("db", "username", "password", "client_name", "cluster", "protocol")
-"""Allowed behind the ``?`` of a URL, beside those that begin with ``ssl_``."""
 
 
 class Script:
     """A Lua script, and the name that Redis knows it by once it has seen it."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self.sha_head = _bulk("EVALSHA") + _bulk(sha)
+        self.text_head = _bulk("EVAL") + _bulk(text)
+
+
+def _bulk(word: str | bytes) -> bytes:
+    """A word of a command, as Redis reads it."""
+    raw = word if isinstance(word, bytes) else word.encode()
+    return b"$%d\r\n%b\r\n" % (len(raw), raw)
+
+
+def _packed(head: bytes, keys: Sequence[str], args: Sequence[str | bytes]) -> bytes:
+    """A script's command; redis-py takes several times as long for its words."""
+    words = [_bulk(str(len(keys))), *map(_bulk, keys), *map(_bulk, args)]
+    return b"*%d\r\n%b%b" % (2 + len(words), head, b"".join(words))
 
 
 class _Node(NamedTuple):
@@ -80,7 +90,7 @@ class Link:
         self._errors = redis.exceptions
         self._timeout_s = timeout_s
         self._slot = redis.crc.key_slot(f"{{{tag}}}".encode())
-        self._class, self._options = _connection_options(url, redis.connection)
+        self._class, self._options = connection_options(url, redis.connection)
         self._options.update(socket_timeout=timeout_s, socket_connect_timeout=CONNECT_S)
         self._secrets = [word for name in ("password", "username") if (word := self._options.get(name))]
         self._in_cluster: bool | None = None
@@ -137,11 +147,13 @@ class Link:
         """Closes the connections that are idle."""
         self._own_idle().close()
 
-    def _ask(self, connection: Any, script: Script, keys: Sequence[str], args: Sequence[str | bytes], *, asking: bool) -> Any:
+    def _ask(
+        self, connection: Any, script: Script, keys: Sequence[str], args: Sequence[str | bytes], *, asking: bool
+    ) -> Any:
         if asking:
             connection.send_command("ASKING")
             connection.read_response()
-        connection.send_command("EVALSHA", script.sha, len(keys), *keys, *args)
+        connection.send_packed_command([_packed(script.sha_head, keys, args)])
         try:
             return connection.read_response()
         except self._errors.NoScriptError:
@@ -149,7 +161,7 @@ class Link:
         if asking:
             connection.send_command("ASKING")
             connection.read_response()
-        connection.send_command("EVAL", script.text, len(keys), *keys, *args)
+        connection.send_packed_command([_packed(script.text_head, keys, args)])
         return connection.read_response()
 
     # Connections
@@ -291,27 +303,3 @@ def _is_quiet(connection: Any) -> bool:
 
 def _text(value: bytes | str | None) -> str:
     return value.decode() if isinstance(value, bytes) else value or ""
-
-
-def _connection_options(url: str, module: Any) -> tuple[Any, dict[str, Any]]:
-    """The class of redis-py's connections for a URL, and what it is made with.
-
-    Raises:
-        ConfigError: the URL is wrong; what it says is not in the message, as there may be a password in it.
-    """
-    try:
-        for name in parse_qs(urlsplit(url).query):
-            if name not in OPTIONS and not name.startswith("ssl_"):
-                raise ConfigError(
-                    f"`redis_url` has an unknown option `{name[:32]}`; allowed are {', '.join(OPTIONS)} and ssl_*"
-                )
-        options = module.parse_url(url)
-    except ValueError:
-        raise ConfigError("`redis_url` is no URL of a Redis: redis://[user:password@]host[:port][/database]") from None
-    kind = options.pop("connection_class", module.Connection)
-    options.pop("cluster", None)  # a cluster is known when it is seen
-    # No questions besides ours when a connection is opened.
-    known = inspect.signature(module.AbstractConnection.__init__).parameters
-    options.update({"driver_info": None} if "driver_info" in known else {"lib_name": None, "lib_version": None})
-    options.update(protocol=2, decode_responses=False)
-    return kind, options
