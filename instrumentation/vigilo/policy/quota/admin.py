@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from vigilo.errors import StoreError
+from vigilo.policy import guard
 from vigilo.policy.quota.book import Book, stored_rules
 from vigilo.policy.quota.personal import personal_rules
 from vigilo.policy.quota.rules import from_json, in_unit, make_rule, name_of, same_place, scope_name, scope_of, to_json
 from vigilo.policy.quota.status import of_rules
 from vigilo.policy.quota.windows import window_at
 from vigilo.settings import load_section, load_settings
+from vigilo.state import exists, open_store
 from vigilo.state.store import StateError
 
 if TYPE_CHECKING:
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
     from vigilo.policy.quota.rules import Rule
     from vigilo.policy.quota.status import QuotaStatus
     from vigilo.settings import Settings
-    from vigilo.state.store import Store
+
+TIMEOUT_MS: Final = 2000
+"""How long people wait for an answer of the shared state, at the least."""
 
 
 class QuotaRule(NamedTuple):
@@ -48,16 +53,16 @@ class Admin:
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        from vigilo.state import open_store
-
-        self._settings = load_settings() if settings is None else settings
-        self._store: Store = open_store(self._settings)
+        given = load_settings() if settings is None else settings
+        # People have more time than calls have.
+        self._settings = replace(given, state_timeout_ms=max(given.state_timeout_ms, TIMEOUT_MS))
+        self._store = open_store(self._settings)
 
     def set(self, scope: Mapping[str, Any], **given: Any) -> str:
         """Puts a rule, in place of the one about the same calls, metric and window; returns its name."""
         rule = self._rule(scope, **given)
         name = name_of(rule)
-        with _raised():
+        with self._changing():
             self._store.put_rule(name, to_json(rule))
             for other in self._alike(rule):
                 if other != name:
@@ -66,21 +71,23 @@ class Admin:
 
     def remove(self, name: str) -> bool:
         """Takes a rule out by its name; False where none was set under it."""
-        with _raised():
+        with self._changing():
             return self._store.drop_rule(name)
 
     def remove_about(self, metric: str, window: str, scope: Mapping[str, Any]) -> bool:
         """Takes out what was set about these calls, this metric and window; False where nothing was."""
         rule = self._rule(scope, metric=metric, limit=0, window=window)
-        with _raised():
+        with self._changing():
             dropped = [self._store.drop_rule(name) for name in self._alike(rule)]
         return any(dropped)
 
     def rules(self) -> tuple[Rule, ...]:
         """The rules in force: those that were set, then of ``vigilo.toml``, then of personal mode."""
         file = load_section("quota")
-        with _raised():
-            stored = stored_rules(self._store.rules())
+        stored: list[Rule] = []
+        if exists(self._settings):  # looking makes no file
+            with self._asking():
+                stored = stored_rules(self._store.rules())
         of_file = file.rules_for(self._settings) if file is not None else ()
         personal = personal_rules() if self._settings.personal else ()
         return Book([*stored, *of_file, *personal]).rules
@@ -105,14 +112,14 @@ class Admin:
     def status(self, scope: Mapping[str, Any]) -> list[QuotaStatus]:
         """The state of all rules that apply to a call of such a scope; without one, of all that name their values."""
         pairs, rules = self._pairs(scope), self.rules()
-        with _raised():
+        with self._asking():
             return of_rules(self._store, rules, _scopes(pairs) or None)
 
     def reset(self, scope: Mapping[str, Any], metric: str | None = None, window: str | None = None) -> int:
         """Sets to 0 what is used, in the windows of now, of the rules about exactly this scope; returns how many."""
         asked = self._rule(scope, metric=metric or "requests", limit=0, window=window or "day")
         rules = self.rules()
-        with _raised():
+        with self._asking():
             now = self._store.now_unix_s()
             keys = [
                 one.stem + window_at(one.rule.window, now, one.rule.time_zone).label
@@ -124,6 +131,21 @@ class Admin:
             if keys:
                 self._store.reset(keys)
         return len(keys)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except StateError as error:
+            raise StoreError(f"the shared state cannot be reached: {error}") from error
+        if self._store.degraded:
+            raise StoreError("the shared state cannot be reached: it did not answer, and what was seen last is old")
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self._asking():
+            yield
+        guard.look_again()
 
     def _rule(self, scope: Mapping[str, Any], **given: Any) -> Rule:
         dimensions = {dimension: value for dimension, value in scope.items() if dimension != "tenant"}
@@ -158,11 +180,3 @@ def _tenant(scope: Mapping[str, Any]) -> str:
     if not isinstance(tenant, str) or scope.get("user") is None:
         raise ValueError(f"`tenant` is {tenant!r}; allowed is a name, beside `user`")
     return tenant
-
-
-@contextmanager
-def _raised() -> Iterator[None]:
-    try:
-        yield
-    except StateError as error:
-        raise StoreError(f"the shared state cannot be reached: {error}") from error
