@@ -9,6 +9,7 @@ import typer
 from vigilo_exporter.cli.demo import demo
 from vigilo_exporter.cli.doctor import doctor
 from vigilo_exporter.cli.prices import prices
+from vigilo_exporter.cli.quota import quota
 from vigilo_exporter.cli.report import report
 from vigilo_exporter.cli.reprice import reprice
 
@@ -19,6 +20,7 @@ app.command()(report)
 app.command()(reprice)
 app.command()(doctor)
 app.add_typer(prices, name="prices")
+app.add_typer(quota, name="quota")
 
 
 def _version(wanted: bool) -> None:

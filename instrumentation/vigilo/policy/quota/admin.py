@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vigilo.errors import StoreError
 from vigilo.policy import guard
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from vigilo.policy.quota.rules import Rule
     from vigilo.policy.quota.status import QuotaStatus
     from vigilo.settings import Settings
-
-TIMEOUT_MS: Final = 2000
-"""How long people wait for an answer of the shared state, at the least."""
 
 
 class QuotaRule(NamedTuple):
@@ -53,9 +49,8 @@ class Admin:
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        given = load_settings() if settings is None else settings
-        # People have more time than calls have.
-        self._settings = replace(given, state_timeout_ms=max(given.state_timeout_ms, TIMEOUT_MS))
+        # With the settings of the app it is the app's own store, so that its calls obey at once.
+        self._settings = load_settings() if settings is None else settings
         self._store = open_store(self._settings)
 
     def set(self, scope: Mapping[str, Any], **given: Any) -> str:
