@@ -18,14 +18,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import openai
 
 import vigilo
 from vigilo.testing import Neighbour, ProviderServer
 from vigilo.testing.openai import OPENAI
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CALLS, PER_S = 40, 2.0  # 20 a second, two seconds' worth at once
 SHARE = 0.6
