@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
 from vigilo.errors import ConfigError, VigiloError
-from vigilo.settings import Settings, load_settings, setting_sources
+from vigilo.settings import Settings, load_settings, setting_sources, shown_setting
 from vigilo_exporter.spool import Spool
 
 if TYPE_CHECKING:
@@ -61,7 +61,12 @@ def diagnose(home: Path | None, environ: Mapping[str, str]) -> list[Finding]:
         settings = Settings(content="off")
     else:
         found += settings_in_force(settings, environ)
-    return [*found, *prices(home), *store(home or settings.home)]
+    return [
+        *found,
+        *prices(home),
+        *quotas(replace(settings, home=home or settings.home)),
+        *store(home or settings.home),
+    ]
 
 
 def vigilo_version() -> str | None:
@@ -139,7 +144,7 @@ def destinations(environ: Mapping[str, str]) -> Iterator[Finding]:
 def settings_in_force(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Each setting with its source: a variable, the file or the default."""
     for name, source in setting_sources(environ).items():
-        value = getattr(settings, name)
+        value = shown_setting(settings, name)
         yield Finding("settings", name, OFF if value == "off" else OK, f"{value} ({source})")
 
 
@@ -165,6 +170,14 @@ def prices(home: Path | None) -> Iterator[Finding]:
     if days > OLD_DAYS:
         detail += ": prices may have changed since; pip install -U genai-prices, or vigilo prices update --from FILE"
     yield Finding("prices", "price table", NOTE if days > OLD_DAYS else OK, detail)
+
+
+def quotas(settings: Settings) -> Iterator[Finding]:
+    """The state that processes share, and the rules that hold."""
+    from vigilo_exporter.quota_findings import quota_findings
+
+    for name, state, detail in quota_findings(settings):
+        yield Finding("quotas", name, state, detail)
 
 
 def store(home: Path) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from vigilo.errors import ConfigError, report_internal
 
@@ -89,6 +90,25 @@ def _name(value: object) -> str:
     return value.strip()
 
 
+def _redis_url(value: object) -> str:
+    url = _name(value)
+    parts = urlsplit(url)
+    is_path = parts.scheme == "unix" and parts.path
+    # A port that is none raises ValueError, as where a password has a slash in it.
+    has_host = parts.scheme in ("redis", "rediss") and parts.port != 0
+    database = parts.path.removeprefix("/")
+    if url and not is_path and not (has_host and (not database or database.isdecimal())):
+        raise ValueError
+    return url
+
+
+def _namespace(value: object) -> str:
+    name = _name(value)
+    if not name or "{" in name or "}" in name:
+        raise ValueError
+    return name
+
+
 def _boolean(value: object) -> bool:
     known = {"true": True, "false": False}
     if isinstance(value, str) and value.lower() in known:
@@ -107,8 +127,8 @@ def _one_of(*allowed: str) -> dict[str, Any]:
     return {"parse": parse, "allowed": " or ".join(f"`{word}`" for word in allowed)}
 
 
-def _setting(doc: str, allowed: dict[str, Any], **default: Any) -> Any:
-    return field(metadata={"doc": doc, **allowed}, **default)
+def _setting(doc: str, allowed: dict[str, Any], **others: Any) -> Any:
+    return field(metadata={"doc": doc, **allowed}, **others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +218,18 @@ class Settings:
     )
     redis_url: str = _setting(
         "Redis for the shared state, `redis://` or `rediss://`, where processes on several machines share quotas",
-        {"parse": _name, "allowed": "a URL", "shown": "SQLite in `home`"},
+        {
+            "parse": _redis_url,
+            "allowed": "`redis://[user:password@]host[:port][/database]`, `rediss://` for TLS, `unix://` and a path",
+            "shown": "SQLite in `home`",
+            "secret": True,
+        },
         default="",
+        repr=False,
     )
     state_namespace: str = _setting(
         "Who shares quotas: processes with the same name in the same Redis; it is also the hash tag of the keys",
-        {"parse": _name, "allowed": "a name"},
+        {"parse": _namespace, "allowed": "a name without braces"},
         default="vigilo",
     )
     state_timeout_ms: int = _setting(
@@ -236,6 +262,15 @@ class Settings:
         {"parse": _seconds, "allowed": "a number of seconds, 0 or more"},
         default=30.0,
     )
+
+
+def shown_setting(settings: Settings, name: str) -> str:
+    """The value of a setting for people to read, without the password in it."""
+    value = str(getattr(settings, name))
+    if name == "redis_url":
+        parts = urlsplit(value)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+    return value
 
 
 def environment_name(name: str) -> str:
@@ -386,7 +421,8 @@ def _parsed(spec: Field[Any], value: object, where: str) -> Any:
     try:
         return spec.metadata["parse"](value)
     except ValueError:
-        raise ConfigError(f"{where} is {value!r}; allowed is {spec.metadata['allowed']}") from None
+        given = "wrong" if spec.metadata.get("secret") else repr(value)
+        raise ConfigError(f"{where} is {given}; allowed is {spec.metadata['allowed']}") from None
 
 
 def _names(names: Any) -> str:
