@@ -242,11 +242,11 @@ class Admitted:
             return  # a look for a result that told nothing
         settled = store.settle(self._hold_id, draft.needs, amounts)
         self._asked = False
-        if degraded := getattr(store, "degraded", ""):
-            attributes[semconv.QUOTA_STATE] = degraded  # its counts are this process' only
-            return
         self._tell_fired(settled.counts, settled.fired)
-        attributes.update(_standing(draft, settled.counts))
+        if degraded := getattr(store, "degraded", ""):
+            attributes[semconv.QUOTA_STATE] = degraded  # the counts are those of this process
+        else:
+            attributes.update(_standing(draft, settled.counts))
 
     def _tell_fired(self, counts: Sequence[Count], fired: Sequence[tuple[int, int]]) -> None:
         draft = self._draft

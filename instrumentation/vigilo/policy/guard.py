@@ -7,8 +7,9 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from vigilo.errors import ConfigError, internal_errors, report_internal
+from vigilo.errors import ConfigError, VigiloError, internal_errors, report_internal
 from vigilo.settings import app_settings, load_section
+from vigilo.state import exists
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -187,11 +188,9 @@ def _find() -> Guard | None:
     if _given is None:
         _given = _given_rules(settings)
     if _made is None:
-        if not _given and not settings.pacing and not settings.redis_url and not _has_state(settings):
+        if not _given and not settings.pacing and not exists(settings):
             return None
-        from vigilo.state import open_store
-
-        store, pacer = open_store(settings), None
+        store, pacer = _open(settings), None
         if settings.pacing:
             with internal_errors("starting the pacing"):
                 from vigilo.policy.pace.pacer import Pacer
@@ -201,18 +200,27 @@ def _find() -> Guard | None:
     from vigilo.state.store import StateError
 
     try:
-        if settings.redis_url or _has_state(settings):
+        if exists(settings):
             _made.read_rules()
     except StateError:
         pass  # which the store has counted; the rules stay as they were
     return _made
 
 
-def _has_state(settings: Settings) -> bool:
-    return os.path.exists(os.path.join(settings.home, STATE_FILE))
+def _open(settings: Settings) -> Store:
+    """The store of this process; one that is always away where the settings of it are wrong, which is logged."""
+    from vigilo.state import open_store
 
+    try:
+        return open_store(settings)
+    except VigiloError as error:
+        import logging
 
-STATE_FILE: Final = "state.db"
+        from vigilo.state.failover import Failover
+        from vigilo.state.unusable import UnusableStore
+
+        logging.getLogger("vigilo").error("vigilo: the shared state of quotas cannot be used: %s", error)
+        return Failover(UnusableStore(str(error)), settings.on_store_error)
 
 
 def _given_rules(settings: Settings) -> tuple[Rule, ...]:

@@ -30,6 +30,8 @@ _PER_FIELD: Final = 2
 _MAX_DEPTH: Final = 12
 _FRAME: Final = frozenset({"role", "type", "id", "modality", "mime_type", "file_id", "uri"})
 """Fields of messages and parts that are no text of theirs."""
+_SENT: Final = frozenset({"arguments", "response", "parameters"})
+"""Fields whose values are sent as they are."""
 
 WRITING: Final = frozenset({"chat", "generate_content", "text_completion", "invoke_agent", "compaction"})
 """Operations that answer with text."""
@@ -109,8 +111,11 @@ def _of_texts(pieces: list[str]) -> float:
     return tokens * (looked_at + left) / looked_at if left else tokens
 
 
-def _gather(value: Any, pieces: list[str], depth: int) -> int:
-    """Notes the texts in a value; returns the tokens of all else in it."""
+def _gather(value: Any, pieces: list[str], depth: int, is_sent: bool = False) -> int:
+    """Notes the texts in a value; returns the tokens of all else in it.
+
+    ``is_sent``: whether it is sent as it is, names of fields and all, as the parameters of a tool are.
+    """
     if isinstance(value, str):
         if value.startswith("data:"):
             return OF_MEDIA["image"]
@@ -122,14 +127,13 @@ def _gather(value: Any, pieces: list[str], depth: int) -> int:
             return OF_MEDIA.get(modality, OF_MEDIA["document"])
         if depth >= _MAX_DEPTH:
             return 0
-        tokens = 0
-        for name, item in value.items():
-            if name not in _FRAME or depth > 3:
-                # The fields of a part are the conventions', those of a tool's parameters are sent as they are.
-                tokens += _PER_FIELD + _gather(item, pieces, depth + 1)
-        return tokens
+        if is_sent:
+            return _PER_FIELD * len(value) + sum([_gather(item, pieces, depth + 1, True) for item in value.values()])
+        return sum(
+            [_gather(item, pieces, depth + 1, name in _SENT) for name, item in value.items() if name not in _FRAME]
+        )
     if isinstance(value, (list, tuple)):
-        return sum([_gather(item, pieces, depth + 1) for item in value]) if depth < _MAX_DEPTH else 0
+        return sum([_gather(item, pieces, depth + 1, is_sent) for item in value]) if depth < _MAX_DEPTH else 0
     return 0 if value is None else 1
 
 
