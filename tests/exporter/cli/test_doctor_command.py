@@ -150,5 +150,6 @@ def test_text_names_each_part(vigilo_command):
         "destinations",
         "settings",
         "prices",
+        "quotas",
         "store",
     ]
