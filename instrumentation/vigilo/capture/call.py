@@ -60,7 +60,8 @@ class Request:
     ``parameters`` maps attribute names of the conventions to values. ``input`` and ``system`` are the conversation as
     the conventions' message JSON, not masked yet; ``tools`` the tool definitions as sent. ``billed`` is what the
     request itself tells of its bill, where the answer tells nothing (characters to be said); ``billed_as`` the name of
-    the price where it depends on more than the model: ``dall-e-3/hd/1024x1792``.
+    the price where it depends on more than the model: ``dall-e-3/hd/1024x1792``. ``account``: tells calls with one key
+    of the provider's from those with another, which have limits of their own; the key cannot be told from it.
     """
 
     operation: str
@@ -76,6 +77,7 @@ class Request:
     server_port: int | None = None
     billed: Usage = NOTHING
     billed_as: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ class GoogleLiveHook(Hook):
                         stream=True,
                         server_address=origin.server_address,
                         server_port=origin.server_port,
+                        account=origin.account,
                     )
                     return _Connection(manager, LiveSession(recorder, origin, asked), self._sessions)
             return manager

@@ -190,6 +190,7 @@ def read_request(endpoint: Endpoint, origin: Origin, body: Mapping[str, Any], co
         stream=bool(body.get("stream")),
         server_address=origin.server_address,
         server_port=origin.server_port,
+        account=origin.account,
     )
 
 

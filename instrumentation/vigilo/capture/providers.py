@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -63,23 +64,34 @@ _BY_CLASS = (
 
 _PORTS = {"https": 443, "http": 80, "wss": 443, "ws": 80}
 
-_known: WeakKeyDictionary[Any, tuple[Any, Origin]] = WeakKeyDictionary()
-"""Per client, the address it had and what that came to: taking an address apart for each call would cost 10 us."""
+_known: WeakKeyDictionary[Any, tuple[Any, Any, Origin | None]] = WeakKeyDictionary()
+"""Per client, the address and the key it had and what they came to: taking an address apart for each call would cost
+10 us."""
 
 
 def stainless_origin(client: Any, default: str) -> Origin:
     """Provider, host and port of a Stainless SDK's client; ``default`` where the host is not known."""
     url = client.base_url
-    url_then, origin = _known.get(client) or (None, None)
-    if origin is None or url_then is not url:  # an app may give a client another address
-        origin = _origin(client, url, default)
-        _known[client] = (url, origin)
+    key = getattr(client, "api_key", None) or getattr(client, "auth_token", None)
+    url_then, key_then, origin = _known.get(client) or (None, None, None)
+    if origin is None or url_then is not url or key_then is not key:  # an app may give a client others
+        origin = _origin(client, url, default, account_of(key))
+        _known[client] = (url, key, origin)
     return origin
 
 
-def _origin(client: Any, url: Any, default: str) -> Origin:
+def _origin(client: Any, url: Any, default: str, account: str | None) -> Origin:
     provider = _class_provider(type(client)) or host_provider(url.host, url.port, url.path) or default
-    return Origin(provider, url.host, url.port or (443 if url.scheme == "https" else 80))
+    return Origin(provider, url.host, url.port or (443 if url.scheme == "https" else 80), account)
+
+
+def account_of(key: object) -> str | None:
+    """What tells one key of a provider's from another, the same in all processes: a digest that is no way back."""
+    if not isinstance(key, str) or not key:
+        return None
+    from hashlib import blake2b
+
+    return blake2b(key.encode("utf-8", "replace"), digest_size=6, person=b"vigilo account").hexdigest()
 
 
 def _class_provider(kind: type) -> str | None:
@@ -109,10 +121,13 @@ def host_provider(host: str, port: int | None = None, path: str = "") -> str | N
 def google_origin(api_client: Any) -> Origin:
     """Provider and host of google-genai's inner client: Gemini on Google AI, or Vertex AI."""
     url = api_client._http_options.base_url or ""
-    url_then, origin = _known.get(api_client) or (None, None)
-    if origin is None or url_then is not url:
-        origin = address_origin("gcp.vertex_ai" if api_client.vertexai else "gcp.gemini", url)
-        _known[api_client] = (url, origin)
+    key = getattr(api_client, "api_key", None) or getattr(api_client, "project", None)
+    url_then, key_then, origin = _known.get(api_client) or (None, None, None)
+    if origin is None or url_then is not url or key_then is not key:
+        origin = replace(
+            address_origin("gcp.vertex_ai" if api_client.vertexai else "gcp.gemini", url), account=account_of(key)
+        )
+        _known[api_client] = (url, key, origin)
     return origin
 
 

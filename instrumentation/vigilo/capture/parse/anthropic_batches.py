@@ -31,6 +31,7 @@ def request(origin: Origin, body: Json, content: bool) -> Request:
         parameters={semconv.BATCH_REQUESTS: len(asked)},
         server_address=origin.server_address,
         server_port=origin.server_port,
+        account=origin.account,
     )
 
 
@@ -53,6 +54,7 @@ def _results_request(origin: Origin, body: Json, content: bool) -> Request:
         model=None,
         server_address=origin.server_address,
         server_port=origin.server_port,
+        account=origin.account,
     )
 
 

@@ -35,6 +35,7 @@ def request(origin: Origin, body: Json, content: bool) -> Request:
         tools=tuple(tool(one) for one in body.get("tools") or ()) if content else (),
         server_address=origin.server_address,
         server_port=origin.server_port,
+        account=origin.account,
     )
 
 
@@ -160,6 +161,7 @@ def count_request(origin: Origin, body: Json, content: bool) -> Request:
         model=body.get("model"),
         server_address=origin.server_address,
         server_port=origin.server_port,
+        account=origin.account,
     )
 
 

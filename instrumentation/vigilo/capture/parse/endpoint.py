@@ -16,11 +16,12 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a call goes: the conventions' provider name, and host and port of the server."""
+    """Where a call goes: the conventions' provider name, host and port of the server, and whose account it is."""
 
     provider: str
     server_address: str | None = None
     server_port: int | None = None
+    account: str | None = None
 
 
 class Fold(Protocol):

@@ -28,6 +28,7 @@ def request(origin: Origin, body: Json, content: bool) -> Request:
         model=model_name(body.get("model") or _job(body).get("model")),
         server_address=origin.server_address,
         server_port=origin.server_port,
+        account=origin.account,
     )
 
 

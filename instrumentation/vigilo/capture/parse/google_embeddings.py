@@ -23,6 +23,7 @@ def request(origin: Origin, body: Json, content: bool) -> Request:
         parameters=_parameters(body),
         server_address=origin.server_address,
         server_port=origin.server_port,
+        account=origin.account,
     )
 
 

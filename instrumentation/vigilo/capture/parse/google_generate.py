@@ -47,6 +47,7 @@ def request(origin: Origin, body: Json, content: bool) -> Request:
         stream=body.get("stream", False),
         server_address=origin.server_address,
         server_port=origin.server_port,
+        account=origin.account,
     )
 
 

@@ -48,6 +48,7 @@ def request(origin: Origin, body: Json, content: bool) -> Request:
         tools=tuple(body.get("tools") or ()) if content else (),
         server_address=origin.server_address,
         server_port=origin.server_port,
+        account=origin.account,
     )
 
 
@@ -93,6 +94,7 @@ def fetch_request(origin: Origin, body: Json, content: bool) -> Request:
         model=body.get("model"),
         server_address=origin.server_address,
         server_port=origin.server_port,
+        account=origin.account,
     )
 
 

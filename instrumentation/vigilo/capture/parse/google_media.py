@@ -38,6 +38,7 @@ def _request(operation: str, output: str, origin: Origin, body: Json, content: b
         input=_prompts(body) if content else (),
         server_address=origin.server_address,
         server_port=origin.server_port,
+        account=origin.account,
     )
 
 

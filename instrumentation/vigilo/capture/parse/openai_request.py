@@ -40,6 +40,7 @@ def asked(
         tools=tools,
         server_address=origin.server_address,
         server_port=origin.server_port,
+        account=origin.account,
         billed=billed,
         billed_as=billed_as,
     )

@@ -124,8 +124,11 @@ class Rate:
                 # What was never sent was not refused.
                 before = min(before, max(sent, before / 3)) if sent >= _ENOUGH else before
                 self._change(now_s, before, self._factor(now_s))
-        # Nothing is learnt while nothing is sent.
-        self._since_s = max(self._since_s, now_s + (retry_after_s or 0.0))
+        if retry_after_s and self._low is not None:
+            # Who says when to come back takes a call then; and nothing is learnt while nothing is sent.
+            self._low = max(self._low, min(0.5, 0.5 / retry_after_s))
+            self._peak = max(self._peak, self._low)
+            self._since_s = max(self._since_s, now_s + retry_after_s)
 
     def _factor(self, now_s: float) -> float:
         answers = self._taken.per_s(now_s) + self._refused.per_s(now_s)

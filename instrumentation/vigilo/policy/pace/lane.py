@@ -44,7 +44,7 @@ def lane_key(request: Request) -> LaneKey:
     server = request.server_address or ""
     if request.server_port is not None:
         server = f"{server}:{request.server_port}"
-    return LaneKey(request.provider, request.model or "", server, getattr(request, "account", None) or "")
+    return LaneKey(request.provider, request.model or "", server, request.account or "")
 
 
 class Lane:
