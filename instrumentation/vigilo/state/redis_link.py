@@ -209,8 +209,8 @@ class Link:
     def _opened(self, node: _Node | None, idle: _Idle | None = None) -> Any:
         """A new connection, waited for within the bound.
 
-        It is made in a thread: nothing else bounds the look-up of a name. One that comes too late waits for the next
-        call.
+        It is made in a thread: nothing else bounds the look-up of a name. One that comes too late waits in ``idle`` for
+        the next call; without, it is one for this call, to just this node.
         """
         opened: list[Any] = []
         claim = [None]  # whoever pops it decides where the connection goes
@@ -220,7 +220,7 @@ class Link:
         def open_it() -> None:
             connection: Any = None
             try:
-                connection = self._connect(node)
+                connection = self._connected(node) if idle is None else self._connect(node)
             except BaseException as error:  # noqa: BLE001 - raised by who waits for it
                 opened.append(error)
             else:
