@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_TAGS: Final = 32
 """Tags of one call that rules look at."""
+_MAX_FOUND: Final = 4096
 _Levels = tuple[tuple[int, ...], tuple[float, ...]]
 
 
@@ -91,6 +92,8 @@ class _Shelf:
         self._by_values: dict[tuple[str, ...], list[tuple[Rule, _Levels]]] = {}
         self._patterns: list[tuple[bool, ...]] = []
         """Which dimensions are named and which are any, of all rules here; the most exact first."""
+        self._found: dict[tuple[str, ...], tuple[Applying, ...]] = {}
+        """What applied to the values of calls so far."""
 
     def put(self, rule: Rule) -> None:
         values = tuple(value for _, value in rule.scope)
@@ -101,19 +104,26 @@ class _Shelf:
             self._patterns.sort(key=lambda named: (sum(named), named), reverse=True)
 
     def applying(self, scopes: Scopes) -> Iterator[Applying]:
-        if not self._dimensions:
-            yield from (_applying(rule, (), levels) for rule, levels in self._by_values[()])
-            return
         told = [scopes.get(dimension) for dimension in self._dimensions]
-        for values in product(*(one[:MAX_TAGS] if one else () for one in told)):
-            seen: set[tuple[str, str]] = set()
-            for pattern in self._patterns:
-                key = tuple(value if named else ANY for value, named in zip(values, pattern, strict=True))
-                for rule, levels in self._by_values.get(key, ()):
-                    what = (rule.metric, rule.window)
-                    if what not in seen:
-                        seen.add(what)
-                        yield _applying(rule, tuple(zip(self._dimensions, values, strict=True)), levels)
+        if not all(told):
+            return
+        for values in product(*(one[:MAX_TAGS] for one in told if one)):
+            found = self._found.get(values)
+            if found is None:
+                if len(self._found) >= _MAX_FOUND:
+                    self._found.clear()
+                found = self._found[values] = tuple(self._find(values))
+            yield from found
+
+    def _find(self, values: tuple[str, ...]) -> Iterator[Applying]:
+        seen: set[tuple[str, str]] = set()
+        for pattern in self._patterns:
+            key = tuple(value if named else ANY for value, named in zip(values, pattern, strict=True))
+            for rule, levels in self._by_values.get(key, ()):
+                what = (rule.metric, rule.window)
+                if what not in seen:
+                    seen.add(what)
+                    yield _applying(rule, tuple(zip(self._dimensions, values, strict=True)), levels)
 
 
 def _applying(rule: Rule, scope: tuple[tuple[str, str], ...], levels: _Levels) -> Applying:

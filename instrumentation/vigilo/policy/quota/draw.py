@@ -105,19 +105,15 @@ def draw(applying: Sequence[Applying], request: Request, user: str | None, at_un
         guess = estimate(request, user, at_unix_s, priced="usd" in metrics)
     most = Used(0 if fetches else 1, guess.input_tokens, guess.output_tokens, guess.cost)
     least = Used(most.requests, guess.input_tokens, 0, guess.input_cost)
-    windows = tuple(window_at(one.rule.window, at_unix_s, one.rule.time_zone) for one in applying)
-    needs = tuple(
-        Need(
-            one.stem + window.label,
-            most.of(one.rule.metric),
-            None if fetches else one.limit,
-            least.of(one.rule.metric),
-            one.levels,
-            window.ends_unix_s,
-        )
-        for one, window in zip(applying, windows, strict=True)
-    )
-    return Draft(tuple(applying), windows, needs, guess)
+    windows, needs = [], []
+    for one in applying:
+        rule = one.rule
+        window = window_at(rule.window, at_unix_s, rule.time_zone)
+        windows.append(window)
+        limit = None if fetches else one.limit
+        amount, surely = most.of(rule.metric), least.of(rule.metric)
+        needs.append(Need(one.stem + window.label, amount, limit, surely, one.levels, window.ends_unix_s))
+    return Draft(tuple(applying), tuple(windows), tuple(needs), guess)
 
 
 _NO_GUESS: Final = Estimate(0, 0)
@@ -161,8 +157,10 @@ def used(
 
 
 def learn(request: Request, response: Response | None, user: str | None) -> None:
-    """Notes what an answer used, for the estimates of the next ones."""
-    if response is not None and response.usage.output_tokens is not None and request.model:
+    """Notes what an answer used, for the estimates of the next ones; a batch is many answers."""
+    if request.operation in FETCHING or request.operation == "batch" or not request.model:
+        return
+    if response is not None and response.usage.output_tokens is not None:
         outputs.learn(request.provider, request.model, user, response.usage.output_tokens)
 
 

@@ -68,6 +68,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
+@pytest.fixture
+def home() -> Path:
+    app_settings.cache_clear()
+    return app_settings().home
+
+
 def rule(limit: Any = 1, metric: str = "requests", mode: str = "block", window: str = "day", **more: Any) -> Rule:
     return make_rule(metric=metric, limit=limit, mode=mode, window=window, **more)
 
@@ -83,8 +89,8 @@ def counts(own: Guard, scopes: Any = USER) -> dict[str, tuple[float, float]]:
     return {one.name: (one.used, one.held) for one in own.status(scopes)}
 
 
-def in_a_child(work: Callable[[], bool]) -> bool:
-    """Whether the work is true in a forked process."""
+def begin_child(work: Callable[[], bool]) -> int:
+    """Does the work in a forked process, which ends with 0 where it is true."""
     child = os.fork()
     if child == 0:
         done = False
@@ -92,7 +98,12 @@ def in_a_child(work: Callable[[], bool]) -> bool:
             done = work()
         finally:
             os._exit(0 if done else 1)
-    return os.waitpid(child, 0)[1] == 0
+    return child
+
+
+def in_a_child(work: Callable[[], bool]) -> bool:
+    """Whether the work is true in a forked process."""
+    return os.waitpid(begin_child(work), 0)[1] == 0
 
 
 class StatusError(Exception):
@@ -254,6 +265,36 @@ def test_threads_tell_each_threshold_once_and_pass_no_limit(settings, store):
     assert len(passed) == 100
     assert counts(own) == {"global requests/day": (100, 0), "global tokens/day": (1200, 0)}
     assert sorted(attributes[semconv.QUOTA_LEVEL] for _, attributes in events) == [0.8, 0.95]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_processes_pass_no_limit_together(home, tmp_path):
+    others = SqliteStore(home / STATE_FILE)
+    others.put_rule("a", to_json(rule(100)))
+    told = tmp_path / "told"
+
+    def work() -> bool:
+        passed = 0
+        for _ in range(30):
+            own = guard.in_force()
+            assert own is not None
+            try:
+                admission = admit(own)
+            except QuotaExceeded:
+                continue
+            time.sleep(0.005)
+            admission.settle(CHAT, ANSWER, None, None)
+            passed += 1
+        with told.open("a") as file:
+            file.write(f"{passed}\n")
+        return True
+
+    children = [begin_child(work) for _ in range(8)]
+
+    assert all(os.waitpid(child, 0)[1] == 0 for child in children)
+    assert sum(map(int, told.read_text().split())) == 100
+    assert others.read([f"requests|day|global|{datetime.now(timezone.utc).date()}"]) == [(100, 0)]
+    others.close()
 
 
 @pytest.mark.parametrize(
@@ -617,12 +658,6 @@ def test_status_of_dollars_is_in_dollars(settings, store):
 
 
 # In force
-
-
-@pytest.fixture
-def home() -> Path:
-    app_settings.cache_clear()
-    return app_settings().home
 
 
 def again(until: Callable[[], bool]) -> None:
