@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from time import monotonic
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from vigilo.state.outage import FIRST_PAUSE_S, Held, Outage, OwnCounters, StateAway
 from vigilo.state.owed import Owed
@@ -22,12 +22,15 @@ Answer = TypeVar("Answer")
 MODES: Final = ("open", "closed", "local")
 MAX_SEEN: Final = 10_000
 """Counters whose last state is known."""
+MAX_UNHELD: Final = 1_000
+"""Reservations that were refused because the store is away; who asked may release them all the same."""
 TELL_S: Final = 0.01
 """How long a call tells the store what it missed, beside its own question."""
 TELL_AT_CLOSE_S: Final = 1.0
 LOOK_FOR_LOST_S: Final = 1.0
 LOG_EVERY_S: Final = 60.0
 _NOTHING: Final = Count(0, 0)
+_HELD: Final = object()
 
 
 class Failover:
@@ -55,6 +58,7 @@ class Failover:
         self._own = self._own_counters()
         self._held: dict[str, Held] = {}
         """Holds of this process' own counters, also of an outage that is over."""
+        self._unheld: dict[str, object] = {}
         self._parents: frozenset[str] = frozenset()
         self._owed = Owed()
         self._looked_s = self._logged_s = float("-inf")
@@ -78,8 +82,11 @@ class Failover:
             if self.mode == "closed" and needs:
                 if in_doubt:
                     self._release(hold_id, needs)
+                self._unheld[hold_id] = None
+                _shorten(self._unheld, MAX_UNHELD)
                 raise self._away() from error
         else:
+            self._unheld.pop(hold_id, None)
             if isinstance(answer, Reserved):
                 self._see([need.key for need in needs], answer.counts)
             elif answer.need is not None:
@@ -93,13 +100,13 @@ class Failover:
                 self._release(hold_id, needs)
             raise
         if needs and isinstance(answer, Reserved):
-            self._held[hold_id] = Held(own, tuple(needs), monotonic() + hold_s, in_doubt)
+            self._held[hold_id] = Held(own, tuple(needs), answer.fired, monotonic() + hold_s, in_doubt)
         elif in_doubt:
             self._release(hold_id, needs)
         return answer
 
     def settle(self, hold_id: str, needs: Sequence[Need], amounts: Sequence[int]) -> Settlement:
-        if hold_id in self._parents:
+        if hold_id in self._parents or self._unheld.pop(hold_id, _HELD) is None:
             return Settlement(tuple(self._seen.get(need.key, _NOTHING) for need in needs))
         held = self._held.pop(hold_id, None)
         try:
@@ -111,9 +118,9 @@ class Failover:
                 return self._settled_unseen(needs, amounts)
             settlement = held.counters.settle(hold_id, needs, amounts)
             if asked or held.in_doubt:
-                self._owed.settle(hold_id, needs, amounts, asked=asked)
+                self._owed.settle(hold_id, needs, amounts, held.fired, asked=asked)
             else:
-                self._owed.charge(needs, amounts, settlement.fired)
+                self._owed.charge(needs, amounts, held.fired)
             return settlement
         if held is not None:
             held.counters.settle(hold_id, needs, [0] * len(needs))
@@ -232,7 +239,7 @@ class Failover:
             self._looked_s = now_s
             for hold_id, held in list(self._held.items()):
                 if held.lost_at_s <= now_s and self._held.pop(hold_id, None) is not None and not held.in_doubt:
-                    self._owed.charge(held.needs, [need.charge_if_lost for need in held.needs])
+                    self._owed.charge(held.needs, [need.charge_if_lost for need in held.needs], held.fired)
         if self._owed:
             self._owed.tell(self.store, now_s + for_s)
         if self._owed.lost and not self._told_lost:
@@ -258,19 +265,23 @@ class Failover:
         return Settlement(tuple(counts))
 
     def _see(self, keys: Sequence[str], counts: Sequence[Count]) -> None:
-        seen = self._seen
-        seen.update(zip(keys, counts, strict=True))
-        while len(seen) > MAX_SEEN:
-            try:
-                del seen[next(iter(seen))]
-            except (KeyError, RuntimeError, StopIteration):
-                break  # another thread does so, too
+        self._seen.update(zip(keys, counts, strict=True))
+        _shorten(self._seen, MAX_SEEN)
 
     def _after_fork_in_child(self) -> None:
         # What was used is the parent's to tell, and so are its holds.
         self._parents = self._parents.union(self._held)
         self._held = {}
         self._owed.begin()
+
+
+def _shorten(known: dict[str, Any], length: int) -> None:
+    """Drops the first that became known."""
+    while len(known) > length:
+        try:
+            del known[next(iter(known))]
+        except (KeyError, RuntimeError, StopIteration):
+            return  # another thread does so, too
 
 
 _all: Final[weakref.WeakSet[Failover]] = weakref.WeakSet()

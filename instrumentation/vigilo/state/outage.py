@@ -59,11 +59,13 @@ class Outage:
 class Held(NamedTuple):
     """A hold of this process' own counters.
 
-    ``in_doubt``: the shared store may have it as well, as it did not answer when it was asked.
+    ``fired``: levels that were told of when it was reserved. ``in_doubt``: the shared store may have it as well, as it
+    did not answer when it was asked.
     """
 
     counters: OwnCounters
     needs: tuple[Need, ...]
+    fired: tuple[tuple[int, int], ...]
     lost_at_s: float
     in_doubt: bool
 
@@ -93,7 +95,9 @@ class OwnCounters:
         return self._store.reserve(hold_id, own, slots, hold_s=hold_s)
 
     def settle(self, hold_id: str, needs: Sequence[Need], amounts: Sequence[int]) -> Settlement:
-        return self._store.settle(hold_id, needs, amounts)
+        """As of a store, but for levels: they are told with the next reservation, here or there."""
+        untold = [need._replace(levels=()) for need in needs]
+        return self._store.settle(hold_id, untold, amounts)
 
     def read(self, keys: Sequence[str]) -> list[Count]:
         return self._store.read(keys)

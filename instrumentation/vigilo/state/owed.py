@@ -67,19 +67,26 @@ class Owed:
     def __bool__(self) -> bool:
         return bool(self._tellings or self._spent or self._sums)
 
-    def settle(self, hold_id: str, needs: Sequence[Need], amounts: Sequence[int], *, asked: bool) -> None:
+    def settle(
+        self,
+        hold_id: str,
+        needs: Sequence[Need],
+        amounts: Sequence[int],
+        fired: Sequence[tuple[int, int]] = (),
+        *,
+        asked: bool,
+    ) -> None:
         """Notes how a hold ended that the store has or may have; ``asked``: and may have been told of."""
         if len(self._tellings) >= MAX_HOLDS:
             self.lost += 1
             return
-        # Levels that are reached are told with the next call, which has somebody to tell.
-        untold = tuple(need._replace(levels=()) for need in needs)
-        self._tellings.append(_Telling(hold_id, untold, tuple(amounts), monotonic() if asked else None))
+        told = tuple(need._replace(levels=_told(need, index, fired)) for index, need in enumerate(needs))
+        self._tellings.append(_Telling(hold_id, told, tuple(amounts), monotonic() if asked else None))
 
     def charge(self, needs: Sequence[Need], amounts: Sequence[int], fired: Sequence[tuple[int, int]] = ()) -> None:
-        """Notes what a call used that the store knows nothing of, and which levels were told of it."""
+        """Notes what a call used that the store knows nothing of."""
         for index, (need, amount) in enumerate(zip(needs, amounts, strict=True)):
-            told = tuple(need.levels[level] for at, level in fired if at == index)
+            told = _told(need, index, fired)
             if amount or told:
                 self._spent.append((need, amount, told))
         if len(self._spent) >= _ADD_UP_AT and self._busy.acquire(blocking=False):
@@ -135,3 +142,8 @@ class Owed:
             kept.amount += amount
             kept.expires_unix_s = need.expires_unix_s
             kept.told = kept.told.union(told)
+
+
+def _told(need: Need, index: int, fired: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """The levels of a need that people were told of; of others they are told with the next call."""
+    return tuple(need.levels[level] for at, level in fired if at == index)
