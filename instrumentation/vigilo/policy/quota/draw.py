@@ -17,6 +17,7 @@ from vigilo.capture.call import Usage
 from vigilo.errors import QuotaExceeded, VigiloError
 from vigilo.policy.quota.estimate import (
     COUNTED_IN_TOKENS,
+    DEFAULT_OUTPUT,
     WRITING,
     Estimate,
     cost_of,
@@ -102,7 +103,7 @@ def draw(applying: Sequence[Applying], request: Request, user: str | None, at_un
     metrics = {one.rule.metric for one in applying}
     guess = _NO_GUESS
     if not fetches and metrics != {"requests"}:
-        guess = estimate(request, user, at_unix_s, priced="usd" in metrics)
+        guess = estimate(request, user, at_unix_s, _unknown_output(applying), priced="usd" in metrics)
     most = Used(0 if fetches else 1, guess.input_tokens, guess.output_tokens, guess.cost)
     least = Used(most.requests, guess.input_tokens, 0, guess.input_cost)
     windows, needs = [], []
@@ -117,6 +118,17 @@ def draw(applying: Sequence[Applying], request: Request, user: str | None, at_un
 
 
 _NO_GUESS: Final = Estimate(0, 0)
+
+
+def _unknown_output(applying: Sequence[Applying]) -> int:
+    """What is held for an answer of which nothing is known: a few of them must not fill a small limit."""
+    limits = [one.rule.limit for one in applying if one.limit is not None and one.rule.metric in _ON_OUTPUT]
+    return min([DEFAULT_OUTPUT, *(limit // SMALL for limit in limits)])
+
+
+_ON_OUTPUT: Final = frozenset({"tokens", "output_tokens"})
+SMALL: Final = 10
+"""An answer of which nothing is known holds no more than one part in so many of a limit."""
 
 
 def used(

@@ -202,8 +202,11 @@ outputs: Final = Outputs()
 """What the settled calls of this process used."""
 
 
-def output_tokens(request: Request, user: str | None) -> int:
-    """How many tokens the answer may have: as the request limits it, else as answers of the model were so far."""
+def output_tokens(request: Request, user: str | None, unknown: int = DEFAULT_OUTPUT) -> int:
+    """How many tokens the answer may have: as the request limits it, else as answers of the model were so far.
+
+    ``unknown``: what it is where nothing is known.
+    """
     wanted = request.parameters.get(semconv.REQUEST_CHOICE_COUNT)
     answers = wanted if isinstance(wanted, int) and wanted > 0 else 1
     allowed = request.parameters.get(semconv.REQUEST_MAX_TOKENS)
@@ -214,7 +217,7 @@ def output_tokens(request: Request, user: str | None) -> int:
     if learned is None:
         if request.operation not in WRITING:
             return 0
-        bound = DEFAULT_OUTPUT
+        bound = unknown
     else:
         bound = min(DEFAULT_OUTPUT, learned * 3 // 2)
         answers = 1  # they were learned as they are asked for
@@ -241,9 +244,11 @@ def _most(provider: str, model: str) -> int | None:
     return most
 
 
-def estimate(request: Request, user: str | None, at_unix_s: float, *, priced: bool) -> Estimate:
-    """What a call may use. ``priced``: whether its price is wanted as well."""
-    asked, answered = input_tokens(request), output_tokens(request, user)
+def estimate(
+    request: Request, user: str | None, at_unix_s: float, unknown: int = DEFAULT_OUTPUT, *, priced: bool
+) -> Estimate:
+    """What a call may use. ``unknown``: as of :func:`output_tokens`; ``priced``: whether its price is wanted too."""
+    asked, answered = input_tokens(request), output_tokens(request, user, unknown)
     if request.operation not in COUNTED_IN_TOKENS and request.operation not in _PARTLY:
         asked = 0  # paid by the piece, by characters or by seconds
     if not priced:

@@ -40,11 +40,6 @@ class QuotaStatus(NamedTuple):
     remaining: float
     resets_at: datetime | None
 
-    @property
-    def name(self) -> str:
-        """The rule's name."""
-        return self.rule
-
 
 def status_of(applying: Applying, window: Window, count: Count) -> QuotaStatus:
     """A rule's status by its counter."""

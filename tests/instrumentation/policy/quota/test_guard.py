@@ -86,7 +86,7 @@ def admit(own: Guard, request: Request = CHAT, scopes: Any = USER) -> Admitted:
 
 def counts(own: Guard, scopes: Any = USER) -> dict[str, tuple[float, float]]:
     """Used and held by the rule's name."""
-    return {one.name: (one.used, one.held) for one in own.status(scopes)}
+    return {one.rule: (one.used, one.held) for one in own.status(scopes)}
 
 
 def begin_child(work: Callable[[], bool]) -> int:
@@ -169,6 +169,19 @@ def test_a_call_holds_what_it_may_use_and_is_charged_what_it_used(settings, stor
         "global output_tokens/day": (3, 0),
     }
     assert settled.attributes == {semconv.QUOTA_REMAINING_TOKENS: 988}
+
+
+def test_where_nothing_is_known_of_the_answer_no_more_than_a_tenth_of_the_limit_is_held_for_it(settings, store):
+    own = Guard(settings, store, None, [rule(10_000, "tokens", user="*"), rule(90_000, "tokens")])
+    open_ended = Request("chat", "openai", "no-such-model", input=CHAT.input)
+
+    admissions = [admit(own, open_ended) for _ in range(9)]
+
+    assert counts(own)["user=u1 tokens/day"] == (0, 9 * (INPUT + 1000))
+    for admission in admissions:
+        admission.settle(open_ended, ANSWER, None, None)
+    admit(own, CHAT)  # the request says how long its answer may be
+    assert counts(own)["user=u1 tokens/day"] == (9 * 12, INPUT + 100)
 
 
 def test_costs_are_held_by_the_estimate_and_charged_as_they_are(settings, store):
@@ -270,7 +283,7 @@ def test_threads_tell_each_threshold_once_and_pass_no_limit(settings, store):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_processes_pass_no_limit_together(home, tmp_path):
     others = SqliteStore(home / STATE_FILE)
-    others.put_rule("a", to_json(rule(100)))
+    others.put_rule("a", to_json(rule(100, window="total")))
     told = tmp_path / "told"
 
     def work() -> bool:
@@ -293,7 +306,7 @@ def test_processes_pass_no_limit_together(home, tmp_path):
 
     assert all(os.waitpid(child, 0)[1] == 0 for child in children)
     assert sum(map(int, told.read_text().split())) == 100
-    assert others.read([f"requests|day|global|{datetime.now(timezone.utc).date()}"]) == [(100, 0)]
+    assert others.read(["requests|total|global|"]) == [(100, 0)]
     others.close()
 
 
