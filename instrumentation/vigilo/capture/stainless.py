@@ -14,21 +14,20 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from vigilo.capture import gate
+from vigilo.capture.bodies import Replay
 from vigilo.capture.call import Response
 from vigilo.capture.first_comers import wrap_first_comers
 from vigilo.capture.hook import (
     Hook,
     admit_late,
-    count_attempt,
     in_flight,
-    note_failed_attempt,
-    note_headers,
     read_request,
     sending,
 )
 from vigilo.capture.parse.endpoint import fields
 from vigilo.capture.providers import stainless_origin
 from vigilo.capture.raw_responses import RawResponses, body_of, is_read
+from vigilo.capture.stainless_attempts import counted, noting_failure, noting_refusal, with_headers
 from vigilo.capture.stream_usage import asking
 from vigilo.capture.streams import StreamEnd, watch_stream
 from vigilo.errors import internal_errors
@@ -63,13 +62,13 @@ class StainlessHook(Hook):
         self._raw = RawResponses(sdk)
 
     def patch(self, module: ModuleType, patches: Patches) -> None:
-        patches.put(module.BaseClient, "_build_request", _counted)
-        patches.put(module.BaseClient, "_should_retry", _noting_refusal)
-        patches.put(module.BaseClient, "_calculate_retry_timeout", _noting_failure)
+        patches.put(module.BaseClient, "_build_request", counted)
+        patches.put(module.BaseClient, "_should_retry", noting_refusal)
+        patches.put(module.BaseClient, "_calculate_retry_timeout", noting_failure)
         clients = ((module.SyncAPIClient, self._sync_request), (module.AsyncAPIClient, self._async_request))
         for client, request in clients:
             patches.put(client, "request", request)
-            patches.put(client, "_process_response", _with_headers)
+            patches.put(client, "_process_response", with_headers)
             wrap_first_comers(client, "request", request, patches)
         self._raw.patch(patches)
         if "_tracer" in module.BaseClient.__dict__:
@@ -89,14 +88,15 @@ class StainlessHook(Hook):
             if call is None:
                 return inner(client, *args, **kwargs)
             with sending(call.recording, call.retries(client)) as sent:
-                args = call.alone() if sent.takes_over_retries else call.args
+                args = call.alone() if sent.takes_over_retries and call.is_repeatable else call.args
                 while True:
                     try:
                         result = inner(client, *args, **kwargs)
                         break
                     except Exception as error:
-                        if not sent.again(error):
+                        if not (call.is_repeatable and sent.again(error)):
                             raise
+                        call.rewind()
             self._answer(call, result)
             return result
 
@@ -109,14 +109,15 @@ class StainlessHook(Hook):
             if call is None:
                 return await inner(client, *args, **kwargs)
             async with sending(call.recording, call.retries(client)) as sent:
-                args = call.alone() if sent.takes_over_retries else call.args
+                args = call.alone() if sent.takes_over_retries and call.is_repeatable else call.args
                 while True:
                     try:
                         result = await inner(client, *args, **kwargs)
                         break
                     except Exception as error:
-                        if not await sent.again_async(error):
+                        if not (call.is_repeatable and await sent.again_async(error)):
                             raise
+                        call.rewind()
             self._answer(call, result)
             return result
 
@@ -167,7 +168,7 @@ class StainlessHook(Hook):
 class _Call:
     """A request of an endpoint, and what becomes of its answer."""
 
-    __slots__ = ("_body", "_content", "_endpoint", "_followed", "_hides_usage", "args", "recording")
+    __slots__ = ("_body", "_content", "_endpoint", "_followed", "_hides_usage", "_replay", "args", "recording")
 
     def __init__(
         self,
@@ -185,6 +186,20 @@ class _Call:
         self._body = body
         self._hides_usage = False
         self._followed = False
+        self._replay: Replay | None = None
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the request could be sent once more; to be asked before it is sent for the first time."""
+        if self._replay is None:
+            with internal_errors("looking whether a request can be made again"):
+                self._replay = Replay(self.args[1] if len(self.args) > 1 else None)
+        return self._replay is not None and self._replay.is_possible
+
+    def rewind(self) -> None:
+        """Has the next attempt send the same as the first."""
+        if self._replay is not None:
+            self._replay.rewind()
 
     def ask_for_usage(self, options: Any, client: Any, provider: str) -> None:
         """Has a stream count its tokens, and hides the chunk that does."""
@@ -282,50 +297,6 @@ class _Trait(WeakKeyDictionary[type, bool]):
 _is_raw = _Trait("http_request", "parse")
 _is_stream = _Trait("_iter_events")
 _is_lines = _Trait("__decode__")  # JSON Lines: the results of Anthropic's batches
-
-
-def _counted(inner: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(inner)
-    def build_request(client: Any, *args: Any, **kwargs: Any) -> Any:
-        count_attempt()
-        return inner(client, *args, **kwargs)
-
-    return build_request
-
-
-def _with_headers(inner: Callable[..., Any]) -> Callable[..., Any]:
-    """Works for sync and async: the coroutine of the async one is handed on."""
-
-    @wraps(inner)
-    def process_response(client: Any, *args: Any, **kwargs: Any) -> Any:
-        note_headers(getattr(kwargs.get("response"), "headers", None))
-        return inner(client, *args, **kwargs)
-
-    return process_response
-
-
-def _noting_refusal(inner: Callable[..., Any]) -> Callable[..., Any]:
-    """Asked whether an answer with an error status is worth another attempt."""
-
-    @wraps(inner)
-    def should_retry(client: Any, response: Any) -> Any:
-        retried = inner(client, response)
-        if retried:
-            note_failed_attempt(response)
-        return retried
-
-    return should_retry
-
-
-def _noting_failure(inner: Callable[..., Any]) -> Callable[..., Any]:
-    """Asked for the pause before another attempt, while an error without an answer is being handled."""
-
-    @wraps(inner)
-    def calculate_retry_timeout(client: Any, *args: Any, **kwargs: Any) -> Any:
-        note_failed_attempt(sys.exc_info()[1])
-        return inner(client, *args, **kwargs)
-
-    return calculate_retry_timeout
 
 
 def _unless_recorded(native: property) -> property:

@@ -80,11 +80,11 @@ def test_all_users_have_so_many(pacer_of, clock):
     for _ in range(5):
         succeed(pacer, clock, ALICE)
         succeed(pacer, clock, BOB)
-    before = dict((labels[semconv.PACE_LIMITED_BY], count) for count, labels in PACE_REFUSALS.read())
+    before = {labels[semconv.PACE_LIMITED_BY]: count for count, labels in PACE_REFUSALS.read()}
     with pytest.raises(RateLimited) as caught:
         begin(pacer, clock, {})
     assert (caught.value.scope, caught.value.reason, caught.value.retry_after) == ("global", "global", 6.0)
-    after = dict((labels[semconv.PACE_LIMITED_BY], count) for count, labels in PACE_REFUSALS.read())
+    after = {labels[semconv.PACE_LIMITED_BY]: count for count, labels in PACE_REFUSALS.read()}
     assert after["global"] == before.get("global", 0) + 1
 
 
