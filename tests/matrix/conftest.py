@@ -18,10 +18,12 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 import vigilo
+from vigilo.capture import gate
 from vigilo.testing import ProviderServer, Usage
 from vigilo.testing.google_live import LiveServer
 from vigilo.testing.realtime import RealtimeServer
 
+from .admitting import AdmittingGuard
 from .clients import CLIENTS, Servers
 
 if TYPE_CHECKING:
@@ -58,8 +60,9 @@ class Spans(SpanProcessor):
 class Bench:
     """Runs cells, and keeps what came of each."""
 
-    def __init__(self, servers: Servers, spans: Spans) -> None:
+    def __init__(self, servers: Servers, spans: Spans, guard: AdmittingGuard) -> None:
         self.server = servers.http
+        self.guard = guard
         self._servers = servers
         self.spans = spans
         self.loop = asyncio.new_event_loop()
@@ -126,6 +129,7 @@ class Bench:
         """Notes how a cell of a table went, and starts it on clean ground."""
         self.server.reset()
         self.spans.clear()
+        self.guard.admitted.clear()
         results = self.results.setdefault(table, {})
         results[cell.row, cell.column] = "failed"
         try:
@@ -136,14 +140,22 @@ class Bench:
         results[cell.row, cell.column] = "passed"
 
     def finished(self) -> list[ReadableSpan]:
-        """The spans of a cell: all of those that were started have ended, and none is left current."""
+        """The spans of a cell: all that were started have ended, none is left current, and nothing is held.
+
+        Each span is of a call that the gate has let pass once and that was settled once, unless it was refused.
+        """
         if self.spans.started != len(self.spans.ended):
             self.loop.run_until_complete(asyncio.sleep(0.01))  # finalizers of async generators run in the loop
             gc.collect()
             self.loop.run_until_complete(asyncio.sleep(0.01))
         assert self.spans.started == len(self.spans.ended), "a span has not ended"
         assert trace.get_current_span() is trace.INVALID_SPAN
+        assert [len(call.ends) for call in self.guard.admitted] == [1] * len(self.guard.admitted)
         return list(self.spans.ended)
+
+    def sent(self) -> list[tuple[Any, Any]]:
+        """How each call ended that was sent: with what came back, and with which error."""
+        return [call.ends[0] for call in self.guard.admitted if call.sent]
 
 
 @pytest.fixture(scope="module")
@@ -155,13 +167,16 @@ def bench(tmp_path_factory):
         LiveServer() as live,
     ):
         patch.setenv("VIGILO_HOME", str(tmp_path_factory.mktemp("home")))
+        guard = AdmittingGuard()
+        gate.add_guard(guard)
         spans, tracer_provider, meter_provider = Spans(), TracerProvider(), MeterProvider()
         tracer_provider.add_span_processor(spans)
         vigilo.instrument(tracer_provider=tracer_provider, meter_provider=meter_provider)
-        bench = Bench(Servers(http, realtime, live), spans)
+        bench = Bench(Servers(http, realtime, live), spans, guard)
         yield bench
         bench.close()
         vigilo.uninstrument()
+        gate.remove_guard(guard)
         _write(bench.results)
         tracer_provider.shutdown()
         meter_provider.shutdown()

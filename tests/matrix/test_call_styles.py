@@ -24,6 +24,7 @@ def test_a_call_is_one_span_with_its_tokens(bench, cell):
         with pytest.raises(Exception, match="400") if fails else nullcontext():
             bench.run(cell.use(method(**cell.passed())))
         check(bench.finished(), cell)
+        check_settled(bench.sent(), cell)
 
 
 def check(spans, cell):
@@ -41,3 +42,16 @@ def check(spans, cell):
         assert told.get("http.request.resend_count") == (1 if cell.answered == "429, then a reply" else None)
         tokens = told.get("gen_ai.usage.input_tokens"), told.get("gen_ai.usage.output_tokens")
         assert tokens == ((None, None) if failed else expected.tokens)
+
+
+def check_settled(ends, cell):
+    """Each span is a call that the gate let pass, which was told how it ended."""
+    assert len(ends) == cell.expected.spans
+    for response, error in ends:
+        if cell.answered == "error status":
+            assert response is None
+            assert error.args
+        else:
+            usage = response.usage
+            assert (usage.input_tokens, usage.output_tokens) == cell.expected.tokens
+            assert error is None

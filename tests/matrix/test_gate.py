@@ -33,5 +33,8 @@ def test_nothing_reaches_the_provider(bench, closed, cell):
             bench.run(cell.use(method(**cell.passed())))
         assert bench.server.requests == []
         (span,) = bench.finished()
+        # The guard that was asked before has let it pass, and is told that nothing was sent.
+        assert len(bench.guard.admitted) == 1
+        assert bench.sent() == []
         assert span.status.status_code.name == "ERROR"
         assert span.attributes["error.type"].endswith("RefusedError")

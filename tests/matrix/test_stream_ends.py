@@ -18,6 +18,7 @@ def test_a_stream_ends_once_however_it_ends(bench, cell):
         run = cell.way.asynchronous if cell.is_async else cell.way.sync
         bench.run(run(start))
         check(bench.finished(), cell.ended)
+        check_settled(bench.sent(), cell.ended)
 
 
 def check(spans, ended):
@@ -34,3 +35,13 @@ def check(spans, ended):
         else:
             # What came until then may be counted or estimated, but is never taken for the whole.
             assert told.get("gen_ai.usage.output_tokens") != 40
+
+
+def check_settled(ends, ended):
+    """A stream that failed on its way tells what came until then; one that was refused has nothing to tell."""
+    assert len(ends) == ended.spans
+    for response, error in ends:
+        assert (error is not None) is ended.failed
+        assert response is not None or ended.failed
+        if ended.tokens:
+            assert (response.usage.input_tokens, response.usage.output_tokens) == (120, 40)
