@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _MAX_KNOWN: Final = 1000
 _SWEEP_EVERY_NS: Final = int(SWEEP_EVERY_S * SECOND_NS)
+_HOLD: Final = (
+    "INSERT OR IGNORE INTO holds SELECT ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM ended WHERE ended.id = ?)"
+)
 
 
 class SqliteStore(SqliteLink):
@@ -52,35 +55,30 @@ class SqliteStore(SqliteLink):
         keys = [need.key for need in needs]
         expired = 0
 
-        def work(connection: sqlite3.Connection) -> Reserved | Refused:
+        def work(cursor: sqlite3.Cursor) -> Reserved | Refused:
             nonlocal expired
             now_ns = self._now_unix_ns()
             slot_keys = [slot.key for slot in slots]
-            rows = load(connection, keys, slot_keys, hold_id if keys else "")
+            rows = load(cursor, keys, slot_keys)
             # A clock that was set back must not put sweeping off.
             if not 0 <= now_ns - rows.swept_unix_ns < _SWEEP_EVERY_NS:
-                expired = self._sweeper.sweep(connection, now_ns, owner())
-                rows = load(connection, keys, slot_keys, hold_id if keys else "")
+                expired = self._sweeper.sweep(cursor, now_ns, owner())
+                rows = load(cursor, keys, slot_keys)
             self.rules_version = rows.rules_version
-            if rows.hold is not None or rows.ended is not None:
-                wait_ns = max(0, rows.hold[0] - now_ns) if rows.hold is not None else 0
-                return Reserved(tuple(_count(rows.counters, key) for key in keys), (), wait_ns)
             rates = dict(rows.rates)
             answer = ledger.reserve(rows.counters, rows.rates, needs, slots, now_ns)
+            if keys:
+                if not isinstance(answer, Reserved):
+                    earlier = _earlier(cursor, hold_id, keys, now_ns)
+                elif self._hold(cursor, hold_id, needs, now_ns, hold_s, answer.wait_ns):
+                    save_counters(cursor, rows.counters)
+                    earlier = None
+                else:
+                    earlier = _earlier(cursor, hold_id, keys, now_ns)
+                if earlier is not None:
+                    return earlier
             if slots:
-                save_rates(connection, rows.rates, rates)
-            if keys and isinstance(answer, Reserved):
-                connection.execute(
-                    "INSERT INTO holds VALUES (?, ?, ?, ?, ?)",
-                    (
-                        hold_id,
-                        now_ns + int(hold_s * SECOND_NS),
-                        now_ns + answer.wait_ns,
-                        owner(),
-                        shares_text(ledger.shares_of(needs)),
-                    ),
-                )
-                save_counters(connection, rows.counters)
+                save_rates(cursor, rows.rates, rates)
             return answer
 
         answer = self._do(work)
@@ -90,29 +88,37 @@ class SqliteStore(SqliteLink):
             self._know(keys, answer.counts)
         return answer
 
+    def _hold(
+        self, cursor: sqlite3.Cursor, hold_id: str, needs: Sequence[Need], now_ns: int, hold_s: float, wait_ns: int
+    ) -> bool:
+        """Notes the hold; False where there is or was one of that id."""
+        expires_ns = now_ns + int(hold_s * SECOND_NS)
+        row = (hold_id, expires_ns, now_ns + wait_ns, owner(), shares_text(needs), hold_id)
+        return cursor.execute(_HOLD, row).rowcount == 1
+
     def settle(self, hold_id: str, needs: Sequence[Need], amounts: Sequence[int]) -> Settlement:
         keys = [need.key for need in needs]
 
-        def work(connection: sqlite3.Connection) -> Settlement:
-            rows = load(connection, keys, (), hold_id)
+        def work(cursor: sqlite3.Cursor) -> Settlement:
+            rows = load(cursor, keys, (), hold_id)
             self.rules_version = rows.rules_version
             counters = rows.counters
             if rows.hold is not None:
                 shares = shares_of_text(rows.hold[1])
-                _add_missing(connection, counters, shares)
+                _add_missing(cursor, counters, shares)
                 ledger.take_back_held(counters, shares)
-                connection.execute("DELETE FROM holds WHERE id = ?", (hold_id,))
+                cursor.execute("DELETE FROM holds WHERE id = ?", (hold_id,))
             elif rows.ended:
                 shares = shares_of_text(rows.ended)
-                _add_missing(connection, counters, shares)
+                _add_missing(cursor, counters, shares)
                 ledger.take_back_charged(counters, shares)
             elif rows.ended is not None:
                 return Settlement(tuple(_count(counters, key) for key in keys))
             now_ns = self._now_unix_ns()
             settled = ledger.settle(counters, needs, amounts, now_ns)
             forget_unix_s = now_ns // SECOND_NS + SETTLED_KEPT_S
-            connection.execute("INSERT OR REPLACE INTO ended VALUES (?, ?, '')", (hold_id, forget_unix_s))
-            save_counters(connection, counters)
+            cursor.execute("INSERT OR REPLACE INTO ended VALUES (?, ?, '')", (hold_id, forget_unix_s))
+            save_counters(cursor, counters)
             return settled
 
         if len(needs) != len(amounts):
@@ -133,7 +139,7 @@ class SqliteStore(SqliteLink):
     def sweep(self) -> int:
         total = 0
         while self._is_there():
-            expired = self._do(lambda connection: self._sweeper.sweep(connection, self._now_unix_ns(), owner()))
+            expired = self._do(lambda cursor: self._sweeper.sweep(cursor, self._now_unix_ns(), owner()))
             if expired:
                 EXPIRED_HOLDS.add(expired)
             total += expired
@@ -144,22 +150,22 @@ class SqliteStore(SqliteLink):
     def read(self, keys: Sequence[str]) -> list[Count]:
         if not self._is_there():
             return [NOTHING] * len(keys)
-        counters = self._do(lambda connection: load_counters(connection, keys), writes=False)
+        counters = self._do(lambda cursor: load_counters(cursor, keys), writes=False)
         return [_count(counters, key) for key in keys]
 
     def reset(self, keys: Sequence[str]) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany("UPDATE counters SET used = 0, told = '' WHERE key = ?", [(key,) for key in keys])
+        def work(cursor: sqlite3.Cursor) -> None:
+            cursor.executemany("UPDATE counters SET used = 0, told = '' WHERE key = ?", [(key,) for key in keys])
 
         if self._is_there():
             self._do_or_put_off(work)
 
     def push_back(self, slot_key: str, until_unix_ns: int) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            rates = load(connection, (), [slot_key]).rates
+        def work(cursor: sqlite3.Cursor) -> None:
+            rates = load(cursor, (), [slot_key]).rates
             before = dict(rates)
             ledger.push_back(rates, slot_key, until_unix_ns, self._now_unix_ns())
-            save_rates(connection, rates, before)
+            save_rates(cursor, rates, before)
 
         self._do_or_put_off(work)
 
@@ -168,9 +174,9 @@ class SqliteStore(SqliteLink):
             self.rules_version = 0
             return {}
 
-        def work(connection: sqlite3.Connection) -> dict[str, str]:
+        def work(cursor: sqlite3.Cursor) -> dict[str, str]:
             # One statement, so that the version is that of these rules.
-            rows = connection.execute("SELECT rules_version, name, rule FROM meta LEFT JOIN rules ORDER BY name")
+            rows = cursor.execute("SELECT rules_version, name, rule FROM meta LEFT JOIN rules ORDER BY name")
             rules: dict[str, str] = {}
             for version, name, rule in rows:
                 self.rules_version = version
@@ -181,26 +187,26 @@ class SqliteStore(SqliteLink):
         return self._do(work, writes=False)
 
     def put_rule(self, name: str, rule: str) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO rules VALUES (?, ?)", (name, rule))
-            self._rules_changed(connection)
+        def work(cursor: sqlite3.Cursor) -> None:
+            cursor.execute("INSERT OR REPLACE INTO rules VALUES (?, ?)", (name, rule))
+            self._rules_changed(cursor)
 
         self._do(work)
 
     def drop_rule(self, name: str) -> bool:
-        def work(connection: sqlite3.Connection) -> bool:
-            if not connection.execute("DELETE FROM rules WHERE name = ?", (name,)).rowcount:
+        def work(cursor: sqlite3.Cursor) -> bool:
+            if not cursor.execute("DELETE FROM rules WHERE name = ?", (name,)).rowcount:
                 return False
-            self._rules_changed(connection)
+            self._rules_changed(cursor)
             return True
 
         return self._is_there() and self._do(work)
 
-    def _rules_changed(self, connection: sqlite3.Connection) -> None:
+    def _rules_changed(self, cursor: sqlite3.Cursor) -> None:
         # By the clock, so that no version comes back in a file that is made anew.
-        ((version,),) = connection.execute("SELECT rules_version FROM meta").fetchall()
+        ((version,),) = cursor.execute("SELECT rules_version FROM meta").fetchall()
         self.rules_version = max(version + 1, self._now_unix_ns() // 1_000_000)
-        connection.execute("UPDATE meta SET rules_version = ?", (self.rules_version,))
+        cursor.execute("UPDATE meta SET rules_version = ?", (self.rules_version,))
 
     def now_unix_s(self) -> float:
         return self._now_unix_ns() / SECOND_NS
@@ -220,9 +226,16 @@ def _count(counters: Mapping[str, ledger.Counter], key: str) -> Count:
     return NOTHING if counter is None else counter.count
 
 
-def _add_missing(
-    connection: sqlite3.Connection, counters: dict[str, ledger.Counter], shares: Sequence[ledger.Share]
-) -> None:
+def _earlier(cursor: sqlite3.Cursor, hold_id: str, keys: Sequence[str], now_ns: int) -> Reserved | None:
+    """What was answered when this hold was asked for the first time, as it is now."""
+    rows = load(cursor, keys, (), hold_id)
+    if rows.hold is None and rows.ended is None:
+        return None
+    wait_ns = max(0, rows.hold[0] - now_ns) if rows.hold is not None else 0
+    return Reserved(tuple(_count(rows.counters, key) for key in keys), (), wait_ns)
+
+
+def _add_missing(cursor: sqlite3.Cursor, counters: dict[str, ledger.Counter], shares: Sequence[ledger.Share]) -> None:
     """Counters that a hold has and the settlement does not name."""
-    if missing := [share.key for share in shares if share.key not in counters]:
-        counters.update(load_counters(connection, missing))
+    if missing := [key for key, _, _ in shares if key not in counters]:
+        counters.update(load_counters(cursor, missing))

@@ -37,7 +37,7 @@ class SqliteLink(TakesTurns):
     def __init__(self, path: Path, contention_s: float) -> None:
         super().__init__()
         self._path, self._contention_s = path, contention_s
-        self._connection: sqlite3.Connection | None = None
+        self._cursor: sqlite3.Cursor | None = None
         self._inode = (0, 0)
         self._look_at_s = 0.0
         self._jitter = random.Random()  # noqa: S311 - and not the app's, whose order may matter to it
@@ -50,39 +50,40 @@ class SqliteLink(TakesTurns):
 
     def _is_there(self) -> bool:
         """Whether there is a file; what only reads makes none."""
-        return self._connection is not None or self._path.exists()
+        return self._cursor is not None or self._path.exists()
 
-    def _do(self, work: Callable[[sqlite3.Connection], Result], *, writes: bool = True) -> Result:
+    def _do(self, work: Callable[[sqlite3.Cursor], Result], *, writes: bool = True) -> Result:
         try:
             return self._take_turn(lambda: self._transact(work, writes), self._contention_s)
         except UnusableFileError as error:
             self._complain(error)
             raise
 
-    def _do_or_put_off(self, work: Callable[[sqlite3.Connection], Result]) -> Result | None:
+    def _do_or_put_off(self, work: Callable[[sqlite3.Cursor], Result]) -> Result | None:
         try:
             return self._take_turn_or_put_off(lambda: self._transact(work, True), self._contention_s)
         except UnusableFileError as error:
             self._complain(error)
             raise
 
-    def _transact(self, work: Callable[[sqlite3.Connection], Result], writes: bool) -> Result:
+    def _transact(self, work: Callable[[sqlite3.Cursor], Result], writes: bool) -> Result:
         try:
-            connection = self._open()
+            cursor = self._open()
+            execute = cursor.execute
             if not writes:
-                return self._patiently(lambda: work(connection))
+                return self._patiently(lambda: work(cursor))
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
                 if not is_busy(error):
                     raise
-                self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"), waited=True)
+                self._patiently(lambda: execute("BEGIN IMMEDIATE"), waited=True)
             try:
-                result = work(connection)
-                connection.execute("COMMIT")
+                result = work(cursor)
+                execute("COMMIT")
             except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                if cursor.connection.in_transaction:
+                    execute("ROLLBACK")
                 raise
             return result
         except (sqlite3.Error, OSError) as error:
@@ -114,32 +115,33 @@ class SqliteLink(TakesTurns):
                 if time.monotonic() > until_s:
                     raise StateError(f"{self._path} was locked for {self._contention_s} s") from error
 
-    def _open(self) -> sqlite3.Connection:
-        connection = self._connection
+    def _open(self) -> sqlite3.Cursor:
+        """One cursor for everything: making one for each statement would cost as much as the statement."""
+        cursor = self._cursor
         now_s = time.monotonic()
-        if connection is not None and now_s < self._look_at_s:
-            return connection
+        if cursor is not None and now_s < self._look_at_s:
+            return cursor
         self._look_at_s = now_s + LOOK_EVERY_S
-        if connection is not None and self._inode == _inode(self._path):
-            return connection
+        if cursor is not None and self._inode == _inode(self._path):
+            return cursor
         self._let_go()  # of a file that was moved away
-        self._connection = connection = self._patiently(lambda: connect(self._path))
+        self._cursor = cursor = self._patiently(lambda: connect(self._path)).cursor()
         self._inode = _inode(self._path)
-        return connection
+        return cursor
 
     def _let_go(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        cursor, self._cursor = self._cursor, None
+        if cursor is not None:
+            cursor.connection.close()
 
     def _before_fork(self) -> None:
         # SQLite notes the locks of a file by process: no connection may be open in two.
         self._let_go()
 
     def _after_fork_in_child(self) -> None:
-        if self._connection is not None:  # forked by something that does not tell Python before
-            _inherited.append(self._connection)
-            self._connection = None
+        if self._cursor is not None:  # forked by something that does not tell Python before
+            _inherited.append(self._cursor)
+            self._cursor = None
         self._jitter = random.Random()  # noqa: S311
 
     def _complain(self, error: UnusableFileError) -> None:
@@ -157,7 +159,7 @@ def _inode(path: Path) -> tuple[int, int]:
 
 
 _links: Final[weakref.WeakSet[SqliteLink]] = weakref.WeakSet()
-_inherited: Final[list[sqlite3.Connection]] = []
+_inherited: Final[list[sqlite3.Cursor]] = []
 """Connections of a parent, never closed here: that would take its locks away."""
 
 

@@ -6,25 +6,30 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from vigilo.state.ledger import Counter, Rate, Share
+from vigilo.state.ledger import Counter, Rate
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
-_MAX_KEYS: Final = 150
-"""Keys in one statement; old versions of SQLite take 999 values."""
+    from vigilo.state.ledger import Share
+    from vigilo.state.store import Need
+
+_MAX_KEYS: Final = 100
+"""Keys in one statement; old versions of SQLite take 999 values, and 500 parts."""
+_COUNTER, _RATE, _HOLD, _ENDED = range(4)
+# One part a key: SQLite builds a table of its own for `IN`.
 _LOAD_META: Final = "SELECT 4, '', rules_version, swept_unix_ns, '', 0 FROM meta"
-_LOAD_COUNTERS: Final = "SELECT 0, key, used, held, told, forget_unix_s FROM counters WHERE key IN ({})"
-_LOAD_RATES: Final = "SELECT 1, key, full_unix_ns, not_before_unix_ns, seen_unix_ns, 0 FROM rates WHERE key IN ({})"
+_LOAD_COUNTER: Final = "SELECT 0, key, used, held, told, forget_unix_s FROM counters WHERE key = ?"
+_LOAD_RATE: Final = "SELECT 1, key, full_unix_ns, not_before_unix_ns, seen_unix_ns, 0 FROM rates WHERE key = ?"
 _LOAD_HOLD: Final = "SELECT 2, '', send_unix_ns, 0, shares, 0 FROM holds WHERE id = ?"
 _LOAD_ENDED: Final = "SELECT 3, '', 0, 0, shares, 0 FROM ended WHERE id = ?"
-_COUNTER, _RATE, _HOLD, _ENDED = range(4)
 _SAVE_COUNTERS: Final = (
     "INSERT INTO counters(key, used, held, told, forget_unix_s) VALUES {} ON CONFLICT(key) DO UPDATE "
     "SET used = excluded.used, held = excluded.held, told = excluded.told"
 )
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode: Final = json.JSONDecoder().raw_decode
 
 
 class Rows:
@@ -42,12 +47,12 @@ class Rows:
         self.rules_version = self.swept_unix_ns = 0
 
 
-def load(connection: sqlite3.Connection, counters: Sequence[str], rates: Sequence[str] = (), hold_id: str = "") -> Rows:
+def load(cursor: sqlite3.Cursor, counters: Sequence[str], rates: Sequence[str] = (), hold_id: str = "") -> Rows:
     """Reads what an operation works on, with one statement."""
     rows = Rows()
     sql = _load_sql(len(counters), len(rates), bool(hold_id))
     values = (*counters, *rates, hold_id, hold_id) if hold_id else (*counters, *rates)
-    for kind, key, first, second, third, fourth in connection.execute(sql, values):
+    for kind, key, first, second, third, fourth in cursor.execute(sql, values):
         if kind == _COUNTER:
             told = tuple(map(int, third.split(","))) if third else ()
             rows.counters[key] = Counter(first, second, told, fourth)
@@ -64,27 +69,23 @@ def load(connection: sqlite3.Connection, counters: Sequence[str], rates: Sequenc
 
 @lru_cache(maxsize=256)
 def _load_sql(counters: int, rates: int, hold: bool) -> str:
-    parts = [_LOAD_META]
-    if counters:
-        parts.append(_LOAD_COUNTERS.format(_marks(counters)))
-    if rates:
-        parts.append(_LOAD_RATES.format(_marks(rates)))
+    parts = [_LOAD_META, *[_LOAD_COUNTER] * counters, *[_LOAD_RATE] * rates]
     if hold:
         parts += [_LOAD_HOLD, _LOAD_ENDED]
     return " UNION ALL ".join(parts)
 
 
-def load_counters(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, Counter]:
+def load_counters(cursor: sqlite3.Cursor, keys: Collection[str]) -> dict[str, Counter]:
     """Any number of counters; those that there are."""
     counters: dict[str, Counter] = {}
     unread = list(dict.fromkeys(keys))
     while unread:
-        counters.update(load(connection, unread[:_MAX_KEYS]).counters)
+        counters.update(load(cursor, unread[:_MAX_KEYS]).counters)
         del unread[:_MAX_KEYS]
     return counters
 
 
-def save_counters(connection: sqlite3.Connection, counters: dict[str, Counter]) -> None:
+def save_counters(cursor: sqlite3.Cursor, counters: dict[str, Counter]) -> None:
     """Writes counters, also new ones."""
     unwritten = list(counters.items())
     while unwritten:
@@ -94,7 +95,7 @@ def save_counters(connection: sqlite3.Connection, counters: dict[str, Counter]) 
         for key, counter in some:
             told = ",".join(map(str, counter.told)) if counter.told else ""
             values += (key, counter.used, counter.held, told, counter.forget_unix_s)
-        connection.execute(_save_counters_sql(len(some)), values)
+        cursor.execute(_save_counters_sql(len(some)), values)
 
 
 @lru_cache(maxsize=256)
@@ -102,22 +103,19 @@ def _save_counters_sql(count: int) -> str:
     return _SAVE_COUNTERS.format(", ".join(["(?, ?, ?, ?, ?)"] * count))
 
 
-def save_rates(connection: sqlite3.Connection, rates: dict[str, Rate], before: dict[str, Rate]) -> None:
+def save_rates(cursor: sqlite3.Cursor, rates: dict[str, Rate], before: dict[str, Rate]) -> None:
     """Writes the rates that are not as before."""
     for key, rate in rates.items():
         if before.get(key) != rate:
-            connection.execute("INSERT OR REPLACE INTO rates VALUES (?, ?, ?, ?)", (key, *rate))
+            cursor.execute("INSERT OR REPLACE INTO rates VALUES (?, ?, ?, ?)", (key, *rate))
 
 
-def shares_text(shares: Iterable[Share]) -> str:
-    """``[["tokens|day|global|2026-11-21",120,80]]``: key, amount, charge if lost."""
-    return _encode(list(shares))
+def shares_text(needs: Sequence[Need]) -> str:
+    """``[["tokens|day|global|2026-11-21",120,80]]``: key, amount and charge if lost, as a :class:`Share` has them."""
+    return _encode([(need[0], need[1], need[3]) for need in needs])
 
 
 def shares_of_text(text: str) -> list[Share]:
-    """Reads what :func:`shares_text` wrote."""
-    return [Share(*share) for share in json.loads(text)]
-
-
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)
+    """Reads what :func:`shares_text` wrote; lists, which are cheaper to have."""
+    shares: list[Share] = _decode(text)[0]
+    return shares
