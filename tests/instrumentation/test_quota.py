@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 import threading
 from datetime import datetime, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import openai
 import pytest
@@ -21,6 +25,9 @@ from .state.redis_server import place_in, redis_server
 
 __all__ = ["redis_server"]
 
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "budget.py"
+GUIDE = ROOT / "docs" / "quotas.md"
 MESSAGES = [{"role": "user", "content": "hi"}]
 
 
@@ -242,3 +249,25 @@ def test_a_rule_of_a_newer_version_is_left_out_and_can_be_taken_out(caplog):
     assert [rule.rule for rule in vigilo.quota.rules()] == ["global tokens/day"]
     assert "'user=u_1 images/day' in the shared state is left out" in caplog.text
     assert vigilo.quota.remove("user=u_1 images/day")
+
+
+def test_the_example_refuses_the_fourth_call():
+    done = subprocess.run([sys.executable, EXAMPLE], capture_output=True, text=True, check=True)
+    refused = r"  ada: refused, requests of user=u_[0-9a-f]{24}; again after .*"
+    lines = done.stdout.splitlines()
+    assert [bool(re.fullmatch(refused, line)) for line in lines] == [False] * 3 + [True] + [False] * 3
+    assert "requests/day: 3 used, 0 left, until " in lines[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_the_guide_shows_what_is_allowed(tmp_path, monkeypatch):
+    guide = GUIDE.read_text("utf-8")
+    text = next(block for block in re.findall(r"```toml\n(.*?)```", guide, re.DOTALL) if "[quota]" in block)
+    path = tmp_path / "vigilo.toml"
+    path.write_text(text, "utf-8")
+    monkeypatch.setenv("VIGILO_CONFIG", str(path))
+    assert len(vigilo.quota.rules()) == text.count("[[quota.rules]]")
+    for call in re.findall(r"^vigilo\.quota\.\w+\([^#\n]*\)", guide, re.MULTILINE):
+        eval(call, {"vigilo": vigilo})
+    assert "user=* usd/day" not in {rule.rule for rule in vigilo.quota.rules()}, "the guide takes it out again"
+    assert "tag=plan=free tokens/month" in {rule.rule for rule in vigilo.quota.rules()}

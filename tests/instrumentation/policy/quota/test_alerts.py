@@ -8,11 +8,13 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,7 @@ from vigilo.policy.quota import alerts, outbox
 from vigilo.policy.quota.status import QuotaStatus
 from vigilo.tallies import REFUSALS, THRESHOLDS
 
+GUIDE = Path(__file__).parents[4] / "docs" / "quotas.md"
 STATUS = QuotaStatus(
     rule="user=u_1 tokens/day",
     scope="user=u_1",
@@ -192,6 +195,8 @@ def test_a_webhook_gets_the_whole_of_it(receiver):
     }
     documented = alerts.__doc__.split("keys:")[1]
     assert all(key in documented for key in body)
+    shown = re.search(r"```json\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    assert set(json.loads(shown[1])) == {*body, "at"}
 
 
 def test_a_webhook_that_fails_is_asked_again(receiver, caplog):
