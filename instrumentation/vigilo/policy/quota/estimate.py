@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict, deque
@@ -176,8 +177,11 @@ class Outputs:
 
     def forget(self) -> None:
         """As if nothing had been called yet."""
-        self._lock = threading.RLock()
         self._known = OrderedDict()
+
+    def unlock(self) -> None:
+        """For a forked process, in which nobody is learning."""
+        self._lock = threading.RLock()
 
 
 class _Lately:
@@ -283,3 +287,8 @@ def forget() -> None:
     """As if nothing had been called yet. For tests."""
     outputs.forget()
     _known_most.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    # Another thread may have been learning: the lock is as it was then.
+    os.register_at_fork(after_in_child=outputs.unlock)

@@ -8,9 +8,12 @@ import sys
 import threading
 import time
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vigilo import semconv
 from vigilo.capture import gate
@@ -31,7 +34,6 @@ from vigilo.tallies import REFUSALS, THRESHOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from vigilo.policy.admission import Admitted
     from vigilo.state.store import Store
@@ -278,6 +280,77 @@ def test_threads_tell_each_threshold_once_and_pass_no_limit(settings, store):
     assert len(passed) == 100
     assert counts(own) == {"global requests/day": (100, 0), "global tokens/day": (1200, 0)}
     assert sorted(attributes[semconv.QUOTA_LEVEL] for _, attributes in events) == [0.8, 0.95]
+
+
+async def test_tasks_pass_no_limit_together(settings, store):
+    own = Guard(settings, store, None, [rule(100)])
+    passed = []
+
+    async def call() -> None:
+        try:
+            admission = await gate.run_async(own.steps(CHAT, USER))
+        except QuotaExceeded:
+            return
+        assert admission is not None
+        await asyncio.sleep(0.005)
+        admission.settle(CHAT, ANSWER, None, None)
+        passed.append(1)
+
+    await asyncio.gather(*(call() for _ in range(200)))
+
+    assert len(passed) == 100
+    assert counts(own) == {"global requests/day": (100, 0)}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["begin", "begin", "answer", "fail", "cancel", "drop"]),
+            st.integers(0, 20),
+            st.sampled_from(["u1", "u2"]),
+        ),
+        max_size=60,
+    )
+)
+def test_in_any_order_nothing_is_lost_or_passed(steps):
+    own = Guard(Settings(home=Path("/nowhere")), MemoryStore(Clock()), None, [rule(4, user="*"), rule(900, "tokens")])
+    open_calls: list[tuple[str, Admitted]] = []
+    requests = {"u1": 0, "u2": 0}
+    tokens = 0
+
+    def check() -> None:
+        for user in requests:
+            held = sum(1 for of, _ in open_calls if of == user)
+            told = counts(own, {"user": (user,)})
+            assert told[f"user={user} requests/day"] == (requests[user], held)
+            assert told["global tokens/day"] == (tokens, (INPUT + 100) * len(open_calls))
+            assert requests[user] + held <= 4
+
+    for what, place, user in steps:
+        if what == "begin":
+            fits = requests[user] + sum(1 for of, _ in open_calls if of == user) < 4
+            fits = fits and tokens + (len(open_calls) + 1) * (INPUT + 100) <= 900
+            try:
+                open_calls.append((user, admit(own, scopes={"user": (user,)})))
+                assert fits
+            except QuotaExceeded:
+                assert not fits
+        elif open_calls:
+            whose, admission = open_calls.pop(place % len(open_calls))
+            if what == "answer":
+                admission.settle(CHAT, ANSWER, None, None)
+                requests[whose], tokens = requests[whose] + 1, tokens + 12
+            elif what == "fail":
+                admission.settle(CHAT, None, None, StatusError(503))
+            else:
+                admission.settle(CHAT, None, None, asyncio.CancelledError() if what == "cancel" else GeneratorExit())
+                requests[whose], tokens = requests[whose] + 1, tokens + INPUT
+        check()
+    for whose, admission in open_calls:
+        admission.settle(CHAT, ANSWER, None, None)
+        requests[whose], tokens = requests[whose] + 1, tokens + 12
+    open_calls.clear()
+    check()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
