@@ -149,6 +149,40 @@ def test_the_status_of_a_scope_is_of_all_rules_that_a_call_of_it_counts_for(ada)
     assert {one.limit for one in vigilo.quota.status()} == {2, 3, 4}, "of each that names its values"
 
 
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {},
+        {"user": "ada"},
+        {"user": "*"},
+        {"conversation": "c1"},
+        {"session": "ada@example.com"},
+        {"operation": "support"},
+        {"tag": "plan=free"},
+        {"tag": {"contact": "ada@example.com"}},
+        {"tag": "*"},
+        {"model": "gpt-4o-mini"},
+        {"provider": "openai"},
+        {"service": "shop"},
+        {"user": "ada", "model": "*", "tag": "plan=free"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("metric", ["requests", "tokens", "input_tokens", "output_tokens", "usd"])
+def test_every_scope_and_metric_refuses_the_calls_that_it_is_about_and_no_others(ask, monkeypatch, scope, metric):
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
+    name = vigilo.quota.set(metric=metric, limit=0, window="hour", mode="block", **scope)
+    vigilo.quota.set(metric=metric, limit=0, window="hour", mode="block", user="somebody else")
+    tracked = {"conversation": "c1", "session": "ada@example.com", "operation": "support"}
+    with pytest.raises(vigilo.QuotaExceeded) as refused:
+        ask(**tracked, tags={"plan": "free", "contact": "ada@example.com"})
+    assert refused.value.metric == metric
+    assert refused.value.window == "hour"
+    assert ask.server.requests == []
+    assert vigilo.quota.remove(name)
+    ask(**tracked, tags={"plan": "free", "contact": "ada@example.com"})
+
+
 def test_the_same_id_in_two_tenants_is_two_users(ask):
     vigilo.quota.set(metric="requests", limit=1, user="ada", tenant="acme", mode="block")
     ask()
