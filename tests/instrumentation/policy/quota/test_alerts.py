@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from vigilo import semconv
-from vigilo.policy.quota import alerts, outbox
+from vigilo.policy.quota import alerts, outbox, webhook
 from vigilo.policy.quota.status import QuotaStatus
 from vigilo.tallies import REFUSALS, THRESHOLDS
 
@@ -61,6 +61,7 @@ def fail(message):
 @pytest.fixture(autouse=True)
 def _told_anew(monkeypatch):
     monkeypatch.setattr(outbox, "BACK_OFF_S", 0.001)
+    monkeypatch.setattr(webhook, "TIMEOUT_S", 60)
     heard.clear()
     alerts._told.cache_clear()
     alerts._refusals_logged.clear()
@@ -228,6 +229,14 @@ def test_a_webhook_that_is_not_there_is_no_fault(receiver, caplog):
     assert all_told()
     assert "not told of a threshold: no answer: ConnectionRefusedError" in caplog.text
     assert "SECRET" not in caplog.text
+
+
+def test_a_webhook_that_does_not_answer_in_time_is_given_up(receiver, caplog, monkeypatch):
+    monkeypatch.setattr(webhook, "TIMEOUT_S", 0.05)
+    receiver.may_answer.clear()
+    alerts.reached(STATUS, 0.8)
+    assert all_told()
+    assert "not told of a threshold: no answer: TimeoutError" in caplog.text
 
 
 def test_nobody_waits_for_a_slow_webhook(receiver, caplog):
