@@ -6,6 +6,7 @@ call ends with that reading, or when the response is closed or dropped.
 
 from __future__ import annotations
 
+import atexit
 import json
 import weakref
 from functools import partial, wraps
@@ -44,11 +45,20 @@ class RawResponses:
     def __init__(self, sdk: str) -> None:
         self._sdk = sdk
         self._unread: WeakKeyDictionary[Any, Call] = WeakKeyDictionary()
+        self._ends_at_exit = False
 
     def hold(self, raw: Any, call: Call) -> None:
         """Ends ``call`` when the app has read ``raw``, or lets go of it."""
+        if not self._ends_at_exit:
+            # After the providers were made, so before they are shut down.
+            self._ends_at_exit = True
+            atexit.register(self._end_all)
         self._unread[raw] = call
         weakref.finalize(raw, call.abandon).atexit = False
+
+    def _end_all(self) -> None:
+        for call in list(self._unread.values()):
+            call.abandon()
 
     def patch(self, patches: Patches) -> None:
         """Patches the classes of raw responses; SDKs, and their versions, have two or all of the three."""
