@@ -139,6 +139,19 @@ def test_state_that_is_broken_is_told_in_a_line(quota, vigilo_command, home):
     assert "meanwhile each process grants a tenth of what was left" in found["shared state"]["detail"]
 
 
+def test_a_redis_that_is_away_is_told_without_its_password(quota, vigilo_command):
+    pytest.importorskip("redis")
+    away = {"VIGILO_REDIS_URL": "redis://user:s3cr3t@127.0.0.1:1"}
+    for arguments in (["list"], ["show"], ["set", "--metric", "tokens", "--limit", "1"]):
+        code, out, err = quota(*arguments, **away)
+        assert (code, out) == (1, "")
+        assert err.splitlines()[-1].startswith("vigilo: the shared state cannot be reached: ")
+        assert "s3cr3t" not in err
+    done = vigilo_command("doctor", "--format", "json", environ=away)
+    assert {one["name"]: one["state"] for one in json.loads(done.stdout)["findings"]}["shared state"] == "broken"
+    assert "s3cr3t" not in done.stdout + done.stderr
+
+
 def test_the_doctor_counts_rules(quota, vigilo_command, home, tmp_path):
     def findings(**environ):
         done = vigilo_command("doctor", "--format", "json", environ=environ)
