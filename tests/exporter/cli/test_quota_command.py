@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from vigilo_exporter.cli import main
+
 APP = """
 import sys, openai, vigilo
 from vigilo.testing import ProviderServer
@@ -119,9 +121,13 @@ def test_tables_for_people(quota):
         (["reset", "--window", "year"], "`window` is 'year'"),
     ],
 )
-def test_what_is_wrong_is_told_in_a_line(quota, home, arguments, told):
-    code, out, err = quota(*arguments)
-    assert (code, out) == (2, "")
+def test_what_is_wrong_is_told_in_a_line(monkeypatch, capsys, home, arguments, told):
+    monkeypatch.setenv("VIGILO_HOME", str(home))
+    monkeypatch.setattr(sys, "argv", ["vigilo", "quota", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (2, "")
     assert told in err
     assert len(err.splitlines()) == 1
     assert not (home / "state.db").exists()
