@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -151,11 +152,12 @@ def look_again() -> None:
 def forget() -> None:
     """As if the process had just begun: settings, rules and the store are looked for again. For tests."""
     global _given
+    if _made is not None:
+        _made.store.close()
     _after_fork_in_child()
     _given = None
-    from vigilo.policy.quota import estimate
-
-    estimate.forget()
+    if (learned := sys.modules.get("vigilo.policy.quota.estimate")) is not None:
+        learned.forget()
 
 
 def _look() -> Guard | None:
