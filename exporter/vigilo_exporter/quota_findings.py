@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from vigilo.errors import VigiloError
+from vigilo.errors import ConfigError, VigiloError
 
 if TYPE_CHECKING:
     from vigilo.settings import Settings
@@ -25,6 +25,8 @@ def quota_findings(settings: Settings) -> list[tuple[str, str, str]]:
     meanwhile = f"meanwhile {_WITHOUT_STATE[settings.on_store_error]} (`on_store_error`)"
     try:
         sources = Counter(rule.source for rule in Admin(settings).rules())
+    except ConfigError:
+        return []  # told with the settings
     except VigiloError as error:
         return [("shared state", "broken", f"{error}; {meanwhile}")]
     if settings.redis_url:

@@ -89,7 +89,9 @@ def test_a_rule_is_set_shown_changed_and_taken_out(ada):
     vigilo.quota.set(metric="requests", limit=200, time_zone="Europe/Berlin", user=ada)
     (rule,) = vigilo.quota.rules()
     assert (rule.rule, rule.limit, rule.mode) == (f"{name} Europe/Berlin", 200, "observe")
-    assert not vigilo.quota.remove(name)
+    assert vigilo.quota.remove(rule.rule)
+    assert not vigilo.quota.remove(rule.rule)
+    vigilo.quota.set(metric="requests", limit=200, time_zone="Europe/Berlin", user=ada)
     assert vigilo.quota.remove(metric="requests", user="ada")
     assert not vigilo.quota.remove(metric="requests", user="ada")
     assert vigilo.quota.rules() == []

@@ -9,7 +9,7 @@ from vigilo.errors import StoreError
 from vigilo.policy import guard
 from vigilo.policy.quota.book import Book, stored_rules
 from vigilo.policy.quota.personal import personal_rules
-from vigilo.policy.quota.rules import from_json, in_unit, make_rule, name_of, same_place, scope_name, scope_of, to_json
+from vigilo.policy.quota.rules import in_unit, make_rule, name_of, place_in, place_of, scope_name, scope_of, to_json
 from vigilo.policy.quota.status import of_rules
 from vigilo.policy.quota.windows import window_at
 from vigilo.settings import load_section, load_settings
@@ -56,25 +56,21 @@ class Admin:
     def set(self, scope: Mapping[str, Any], **given: Any) -> str:
         """Puts a rule, in place of the one about the same calls, metric and window; returns its name."""
         rule = self._rule(scope, **given)
-        name = name_of(rule)
         with self._changing():
-            self._store.put_rule(name, to_json(rule))
-            for other in self._alike(rule):
-                if other != name:
-                    self._store.drop_rule(other)
-        return name
+            self._store.put_rule(place_of(rule), to_json(rule))
+        return name_of(rule)
 
     def remove(self, name: str) -> bool:
         """Takes a rule out by its name; False where none was set under it."""
         with self._changing():
-            return self._store.drop_rule(name)
+            # As it is first: one of a newer version may be named otherwise.
+            return self._store.drop_rule(name) or self._store.drop_rule(place_in(name))
 
     def remove_about(self, metric: str, window: str, scope: Mapping[str, Any]) -> bool:
         """Takes out what was set about these calls, this metric and window; False where nothing was."""
         rule = self._rule(scope, metric=metric, limit=0, window=window)
         with self._changing():
-            dropped = [self._store.drop_rule(name) for name in self._alike(rule)]
-        return any(dropped)
+            return self._store.drop_rule(place_of(rule))
 
     def rules(self) -> tuple[Rule, ...]:
         """The rules in force: those that were set, then of ``vigilo.toml``, then of personal mode."""
@@ -149,19 +145,6 @@ class Admin:
     def _pairs(self, scope: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         dimensions = {dimension: value for dimension, value in scope.items() if dimension != "tenant"}
         return scope_of(dimensions, self._settings, _tenant(scope))
-
-    def _alike(self, rule: Rule) -> list[str]:
-        """The names of stored rules about the same: they may differ in the time zone."""
-        return list(_alike(rule, self._store.rules()))
-
-
-def _alike(rule: Rule, stored: Mapping[str, str]) -> Iterator[str]:
-    for name, text in stored.items():
-        try:
-            if same_place(rule, from_json(text)):
-                yield name
-        except ValueError:
-            continue  # of a newer version, so not about the same
 
 
 def _scopes(pairs: tuple[tuple[str, str], ...]) -> dict[str, tuple[str, ...]]:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from vigilo.errors import ConfigError
-from vigilo.policy.quota.rules import make_rule, same_place
+from vigilo.policy.quota.rules import make_rule, place_of
 from vigilo.policy.quota.scopes import DIMENSIONS
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class QuotaFile:
                     raise ConfigError(f"{where} has no `{key}`")
             given.append({**defaults, **rule})
             made.append(_tenants_apart(_checked(where, given[-1]), given[-1]))
-            if any(same_place(made[-1], other) for other in made[:-1]):
+            if place_of(made[-1]) in map(place_of, made[:-1]):
                 raise ConfigError(f"{where} has the scope, metric and window of one above it; only one can hold")
         return cls(tuple(given), _webhook(path, table.get("webhook", "")), _alert(path, table.get("alert", "")))
 

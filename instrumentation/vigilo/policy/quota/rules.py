@@ -15,7 +15,25 @@ from vigilo.policy.quota.scopes import ANY, DIMENSIONS, value_of
 if TYPE_CHECKING:
     from vigilo.settings import Settings
 
-__all__ = ["ANY", "METRICS", "MODES", "NANO", "WINDOWS", "Rule", "from_json", "make_rule", "name_of", "to_json"]
+__all__ = [
+    "ANY",
+    "DEFAULT_THRESHOLDS",
+    "MAX_LIMIT",
+    "METRICS",
+    "MODES",
+    "NANO",
+    "WINDOWS",
+    "Rule",
+    "from_json",
+    "in_unit",
+    "make_rule",
+    "name_of",
+    "place_in",
+    "place_of",
+    "scope_name",
+    "scope_of",
+    "to_json",
+]
 
 METRICS: Final = ("requests", "input_tokens", "output_tokens", "tokens", "usd")
 WINDOWS: Final = ("minute", "hour", "day", "week", "month", "total")
@@ -113,18 +131,23 @@ def scope_of(
 
 def name_of(rule: Rule) -> str:
     """What people call a rule by: ``user=u_1 tokens/day``, ``global usd/month Europe/Berlin``."""
-    zone = "" if rule.time_zone == "UTC" else f" {rule.time_zone}"
-    return f"{scope_name(rule.scope)} {rule.metric}/{rule.window}{zone}"
+    return place_of(rule) if rule.time_zone == "UTC" else f"{place_of(rule)} {rule.time_zone}"
+
+
+def place_of(rule: Rule) -> str:
+    """What there is one rule of: its name without the time zone. It is stored by this, so that it takes its place."""
+    return f"{scope_name(rule.scope)} {rule.metric}/{rule.window}"
+
+
+def place_in(name: str) -> str:
+    """The place in a rule's name."""
+    place, _, last = name.rpartition(" ")
+    return name if last.partition("/")[0] in METRICS else place
 
 
 def scope_name(scope: tuple[tuple[str, str], ...]) -> str:
     """``user=u_1,model=gpt-4o``, or ``global``. What divides names and keys is escaped in values: no two are alike."""
     return ",".join(f"{dimension}={value.translate(_ESCAPED)}" for dimension, value in scope) or "global"
-
-
-def same_place(one: Rule, other: Rule) -> bool:
-    """Whether one rule takes the other's place: they are about the same calls, metric and window."""
-    return (one.scope, one.metric, one.window) == (other.scope, other.metric, other.window)
 
 
 def in_unit(metric: str, amount: int) -> float:

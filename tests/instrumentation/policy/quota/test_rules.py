@@ -22,7 +22,8 @@ from vigilo.policy.quota.rules import (
     from_json,
     make_rule,
     name_of,
-    same_place,
+    place_in,
+    place_of,
     scope_name,
     to_json,
 )
@@ -164,9 +165,16 @@ def test_no_two_scopes_have_the_same_name(one, other):
 
 
 def test_rules_about_the_same_take_each_others_place():
-    assert same_place(rule(), rule(limit=2, mode="block", time_zone="Europe/Berlin", thresholds=()))
-    assert not same_place(rule(), rule(window="hour"))
-    assert not same_place(rule(), rule(user="u"))
+    assert place_of(rule()) == place_of(rule(limit=2, mode="block", time_zone="Europe/Berlin", thresholds=()))
+    assert place_of(rule()) != place_of(rule(window="hour"))
+    assert place_of(rule()) != place_of(rule(user="u"))
+
+
+@pytest.mark.parametrize("time_zone", ["UTC", "Europe/Berlin", "CET"])
+@pytest.mark.parametrize("user", ["u", "a b", "a tokens/day", "a tokens/day CET"])
+def test_a_name_tells_the_place(user, time_zone):
+    made = rule(user=user, time_zone=time_zone)
+    assert place_in(name_of(made)) == place_in(place_of(made)) == place_of(made)
 
 
 rules = st.builds(
