@@ -122,8 +122,6 @@ class Failover:
             else:
                 self._owed.charge(needs, amounts, held.fired)
             return settlement
-        if held is not None:
-            held.counters.settle(hold_id, needs, [0] * len(needs))
         self._see([need.key for need in needs], settlement.counts)
         return settlement
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -245,6 +246,26 @@ def test_pauses_grow_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not away.may_ask(105.2)  # while the other one does
 
 
+def test_threads_that_fail_together_are_one_failure(shared: Switched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "FIRST_PAUSE_S", 100.0)
+    failover = Failover(shared, "local")
+    barrier = threading.Barrier(8)
+
+    def wait_and_fail(*_):
+        barrier.wait(30)
+        raise StateError("no answer")
+
+    monkeypatch.setattr(shared, "read", wait_and_fail)
+
+    def call(_: int) -> None:
+        with suppress(StateError):
+            failover.read(["tokens"])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(call, range(8)))
+    assert failover._away().retry_after_s < 200
+
+
 @pytest.mark.parametrize("in_doubt", [True, False])
 def test_levels_are_told_once_and_from_what_was_last_seen(shared: Switched, in_doubt: bool) -> None:
     failover = Failover(shared, "open")
@@ -406,6 +427,41 @@ def test_bringing_it_is_interrupted(shared: Switched, heard: bool) -> None:
     assert failover.degraded == "local"
     comes_back(failover, shared)
     assert shared.read(["tokens"]) == [Count(6, 0)]
+
+
+@pytest.mark.parametrize("hold", ["seen", "unseen"])
+def test_what_may_have_been_told_too_long_ago_is_not_told_again(
+    shared: Switched, monkeypatch: pytest.MonkeyPatch, hold: str
+) -> None:
+    """The store may have forgotten that it was told: rather too little is charged than twice."""
+    from vigilo.state import owed
+
+    failover = Failover(shared, "local")
+    failover.reserve("h1", need(5), hold_s=MINUTE_S)
+    shared.is_up = False
+    failover.push_back("rate", 0)
+    if hold == "seen":
+        failover.settle("h1", need(5), [5])
+    else:
+        failover.reserve("h2", need(5), hold_s=MINUTE_S)
+        failover.settle("h2", need(5), [5])
+    settle = shared.settle
+
+    def fail(*args):
+        shared.is_up, shared.hears = False, True
+        return settle(*args)
+
+    shared.is_up, shared.settle = True, fail
+    time_passes(failover)
+    failover.rules()
+    assert failover.degraded
+    shared.settle = settle
+    monkeypatch.setattr(owed, "TELL_AGAIN_S", 0.0)
+    shared._settled.clear()
+    shared.is_up = True
+    comes_back(failover, shared)
+    assert shared.read(["tokens"])[0].used == 5
+    assert failover._owed.lost == 1
 
 
 def test_holds_that_nobody_settles_are_charged_as_lost(shared: Switched) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -236,20 +237,33 @@ def test_the_clock_is_the_one_of_redis(store: RedisStore, client: redis.Redis) -
 def test_a_clock_that_is_set_back_does_not_make_a_rate_longer(
     store: RedisStore, client: redis.Redis, namespace: str
 ) -> None:
-    slot = Slot("rate", 10 * SECOND_NS, 1, 100 * SECOND_NS)
+    slot = Slot("rate", 10 * SECOND_NS, 1, 0)
     store.reserve("", (), [slot])
     # The same rate as it would be had the clock been an hour ahead.
-    import struct
-
     key = f"{{{namespace}}}:rate:rate"
     ahead = [number + 3600 * (at % 2 == 0) for at, number in enumerate(struct.unpack("<6d", client.get(key)))]
     client.set(key, struct.pack("<6d", *ahead))
-    waits = []
+    waits_s = []
     for _ in range(2):
         answer = store.reserve("", (), [slot])
-        assert isinstance(answer, Reserved)
-        waits.append(answer.wait_ns / SECOND_NS)
-    assert waits == [pytest.approx(10, abs=3), pytest.approx(20, abs=3)]
+        assert isinstance(answer, Refused)
+        waits_s.append(answer.wait_ns / SECOND_NS)
+        time.sleep(0.2)
+    assert waits_s[0] <= 10
+    assert waits_s[1] <= waits_s[0] - 0.2
+
+
+def test_a_hold_is_charged_as_lost_once_and_not_before_it_expires(
+    store: RedisStore, client: redis.Redis, namespace: str
+) -> None:
+    store.reserve("lost", [Need("tokens", 9, None, 3)], hold_s=0.001)
+    store.reserve("under way", [Need("tokens", 9, None, 3)], hold_s=MINUTE_S)
+    time.sleep(0.01)
+    holds = client.zrange(f"{{{namespace}}}:holds", 0, -1)
+    assert len(holds) == 2
+    # As two processes would at once.
+    assert [store._expire(holds)[0] for _ in range(2)] == [1, 0]
+    assert store.read(["tokens"]) == [Count(3, 9)]
 
 
 # Connections
@@ -354,59 +368,32 @@ def test_a_finalizer_settles_in_the_middle_of_another_question(
     assert store.read(["requests"]) == [Count(3, 0)]
 
 
+def connection_id(store: RedisStore) -> int:
+    """What Redis calls the connection that is used next."""
+    idle = store._link._own_idle()
+    connection = store._link._take(idle)
+    connection.send_command("CLIENT", "ID")
+    told = int(connection.read_response())
+    store._link._give(idle, connection)
+    return told
+
+
 def test_a_forked_process_opens_connections_of_its_own(store: RedisStore) -> None:
     store.reserve("parent", needs(), hold_s=MINUTE_S)
+    parents = connection_id(store)
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            for number in range(50):
-                store.reserve(f"child{number}", needs(), hold_s=MINUTE_S)
-                store.settle(f"child{number}", needs(), [1])
+            code = 0 if connection_id(store) != parents else 2
+            store.settle("child", needs(), [1])
+            store.close()
             gc.collect()
-            code = 0
         finally:
             os._exit(code)
-    for number in range(50):
-        assert isinstance(store.reserve(f"parent{number}", needs(), hold_s=MINUTE_S), Reserved)
-        store.settle(f"parent{number}", needs(), [1])
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert store.settle("parent", needs(), [1]).counts == (Count(101, 0),)
-
-
-WORKER = """
-import sys, threading, time
-from vigilo.state.redis import RedisStore
-from vigilo.state.store import Need, Reserved
-
-url, namespace, worker = sys.argv[1:]
-store = RedisStore(url, namespace, 5_000)
-admitted = 0
-need = [Need("requests", 1, 100, 1)]
-sys.stdin.readline()
-while isinstance(store.reserve(f"{worker}-{admitted}", need, hold_s=60), Reserved):
-    time.sleep(0.02)
-    store.settle(f"{worker}-{admitted}", need, [1])
-    admitted += 1
-print(admitted)
-"""
-
-
-def test_eight_processes_admit_exactly_their_budget(redis_server: RedisServer, namespace: str) -> None:
-    command = [sys.executable, "-c", WORKER, redis_server.url, namespace]
-    workers = [
-        subprocess.Popen([*command, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for number in range(8)
-    ]
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    admitted = [int(worker.communicate(timeout=60)[0]) for worker in workers]
-    store = RedisStore(redis_server.url, namespace, 5_000)
-    assert sum(admitted) == BUDGET
-    assert store.read(["requests"]) == [Count(BUDGET, 0)]
-    store.close()
+    assert connection_id(store) == parents
+    assert store.settle("parent", needs(), [1]).counts == (Count(2, 0),)
 
 
 # Passwords
