@@ -15,26 +15,6 @@ from vigilo.policy.quota.scopes import ANY, DIMENSIONS, value_of
 if TYPE_CHECKING:
     from vigilo.settings import Settings
 
-__all__ = [
-    "ANY",
-    "DEFAULT_THRESHOLDS",
-    "MAX_LIMIT",
-    "METRICS",
-    "MODES",
-    "NANO",
-    "WINDOWS",
-    "Rule",
-    "from_json",
-    "in_unit",
-    "make_rule",
-    "name_of",
-    "place_in",
-    "place_of",
-    "scope_name",
-    "scope_of",
-    "to_json",
-]
-
 METRICS: Final = ("requests", "input_tokens", "output_tokens", "tokens", "usd")
 WINDOWS: Final = ("minute", "hour", "day", "week", "month", "total")
 MODES: Final = ("observe", "warn", "block")
