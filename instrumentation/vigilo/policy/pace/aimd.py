@@ -30,6 +30,7 @@ MIN_PER_S: Final = 1 / 120
 FORGET_AFTER_S: Final = 600.0
 _IN_USE_S: Final = 5.0
 _ENOUGH: Final = 5
+_UNKNOWN_PER_S: Final = 10.0
 
 
 class Recent:
@@ -118,7 +119,7 @@ class Rate:
             before = self.per_s(now_s)
             self._decreased_s = now_s
             if before is None:
-                self._begin(now_s, limits)
+                self._begin(now_s, limits, retry_after_s)
             else:
                 sent = self._sent.per_s(now_s)
                 # What was never sent was not refused.
@@ -137,9 +138,12 @@ class Rate:
             return DECREASE
         return max(WORST_DECREASE, min(DECREASE, ratio))
 
-    def _begin(self, now_s: float, limits: Limits) -> None:
+    def _begin(self, now_s: float, limits: Limits, retry_after_s: float | None) -> None:
         passed = self._sent.per_s(now_s) - self._refused.per_s(now_s)
-        self._change(now_s, limits.requests.per_s or max(passed, 0.5), DECREASE)
+        if passed < _ENOUGH:
+            # Too little was sent to tell a rate: one call is as good as what the provider says about the next one.
+            passed = max(passed, min(_UNKNOWN_PER_S, 1 / retry_after_s if retry_after_s else 1.0), 0.5)
+        self._change(now_s, _told_per_s(limits) or passed, DECREASE)
 
     def _change(self, now_s: float, peak: float, factor: float) -> None:
         self._peak = max(peak, MIN_PER_S)
@@ -159,7 +163,7 @@ class Rate:
         self._sign_s = now_s
         if now_s - self._decreased_s < DECREASE_EVERY_S:
             return
-        per_s = limits.requests.per_s
+        per_s = _told_per_s(limits)
         rate = self.per_s(now_s)
         if rate is None:
             self._decreased_s = now_s
@@ -177,9 +181,13 @@ class Rate:
             self._change(now_s, rate * math.pow(2, min(passed_s, 1.0)), 1.0)
 
     def _told_ceiling(self, limits: Limits) -> None:
-        per_s = limits.requests.per_s
-        left = limits.requests.left
-        if per_s is not None and left is not None:
-            # Near full nothing can be told: too little was used to see how fast it comes back. Below that what is left
-            # may be used up, the slower the less there is.
-            self._ceiling = per_s * (1 + max(0.0, left - SCARCE)) if left < AMPLE else float("inf")
+        if limits.requests.left is not None:
+            # What is left may be used up, the slower the less there is.
+            per_s = _told_per_s(limits)
+            self._ceiling = float("inf") if per_s is None else per_s * (1 + max(0.0, limits.requests.left - SCARCE))
+
+
+def _told_per_s(limits: Limits) -> float | None:
+    """The rate that headers tell; None near a full bucket: too little was used to see how fast it comes back."""
+    left = limits.requests.left
+    return limits.requests.per_s if left is not None and left < AMPLE else None

@@ -97,6 +97,12 @@ def test_headers_are_a_ceiling():
     assert rate.per_s(101.0) == pytest.approx(10)
 
 
+def test_a_bucket_that_is_nearly_full_tells_no_rate():
+    rate = Rate()
+    rate.refused(100.0, Limits(Bucket(4000, 3999, 3_000_000.0)), 0.1)
+    assert rate.per_s(100.0) == pytest.approx(7)
+
+
 def test_azure_is_slowed_down_where_nothing_remains():
     rate = Rate()
     for number in range(20):
@@ -127,6 +133,15 @@ def test_a_slow_limit_is_learnt_by_calls_and_not_by_seconds():
     assert rate.per_s(100.0) == pytest.approx(0.7 / 6)
     rate.sent(110.0, limited=True)
     assert rate.per_s(112.0) < 1 / 6
+
+
+def test_where_little_was_sent_the_provider_is_taken_at_its_word():
+    soon, late, unsaid = Rate(), Rate(), Rate()
+    soon.refused(100.0, NO_LIMITS, 0.1)
+    late.refused(100.0, NO_LIMITS, 60.0)
+    unsaid.refused(100.0, NO_LIMITS, None)
+    rates = [rate.per_s(100.0) for rate in (soon, late, unsaid)]
+    assert rates == [pytest.approx(10 * 0.7), pytest.approx(0.5 * 0.7), pytest.approx(1 * 0.7)]
 
 
 def test_recent_events():

@@ -348,7 +348,7 @@ def test_rates_of_several_keys_are_told_as_one(pacer_of, clock):
     for account in "ab":
         begin(pacer, clock, ALICE, dataclasses.replace(ASKED, account=account)).ended(refused())
     ((rate, labels),) = pacer.rates()
-    assert rate == pytest.approx(2 * 0.5 * 0.7)
+    assert rate == pytest.approx(2 * 1.0 * 0.7)
     assert labels == {
         semconv.PROVIDER_NAME: "openai",
         semconv.REQUEST_MODEL: "gpt-4o",
