@@ -93,6 +93,8 @@ class Failover:
                 self._see([needs[answer.need].key], [answer.counter])
             return answer
         own = self._own
+        if self._held:
+            self._charge_lost()
         try:
             answer = own.reserve(hold_id, needs, slots, hold_s, self._seen)
         except StateError:
@@ -232,17 +234,23 @@ class Failover:
 
     def _tell(self, for_s: float) -> None:
         """Tells the store what it missed; raises StateError where it is away again."""
+        self._charge_lost()
+        if self._owed:
+            self._owed.tell(self.store, monotonic() + for_s)
+        if self._owed.lost and not self._told_lost:
+            self._told_lost = True
+            self._log("vigilo: not all that was used while the shared state was away can be brought to it (told once)")
+
+    def _charge_lost(self) -> None:
+        """Charges holds of this process that nobody settled; looks for them once a second at the most."""
         now_s = monotonic()
         if now_s - self._looked_s >= LOOK_FOR_LOST_S:
             self._looked_s = now_s
             for hold_id, held in list(self._held.items()):
-                if held.lost_at_s <= now_s and self._held.pop(hold_id, None) is not None and not held.in_doubt:
-                    self._owed.charge(held.needs, [need.charge_if_lost for need in held.needs], held.fired)
-        if self._owed:
-            self._owed.tell(self.store, now_s + for_s)
-        if self._owed.lost and not self._told_lost:
-            self._told_lost = True
-            self._log("vigilo: not all that was used while the shared state was away can be brought to it (told once)")
+                if held.lost_at_s <= now_s and self._held.pop(hold_id, None) is not None:
+                    # By its own id: should it be settled after all, that is not counted besides.
+                    charged = [need.charge_if_lost for need in held.needs]
+                    self._owed.settle(hold_id, held.needs, charged, held.fired, asked=False)
 
     def _log(self, message: str, *args: object) -> None:
         import logging

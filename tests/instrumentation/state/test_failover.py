@@ -473,6 +473,8 @@ def test_holds_that_nobody_settles_are_charged_as_lost(shared: Switched) -> None
     time.sleep(0.01)
     comes_back(failover, shared)
     assert shared.read(["tokens"]) == [Count(4, 0)]
+    failover.settle("lost", need(6, charge_if_lost=4), [6])
+    assert shared.read(["tokens"]) == [Count(4, 0)]
 
 
 def test_many_counters_are_brought_over_several_calls(shared: Switched) -> None:

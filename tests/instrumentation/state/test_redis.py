@@ -6,14 +6,17 @@ import gc
 import logging
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +29,6 @@ from .redis_server import free_port, place_in, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from .redis_server import RedisServer
 
@@ -394,6 +396,30 @@ def test_a_forked_process_opens_connections_of_its_own(store: RedisStore) -> Non
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert connection_id(store) == parents
     assert store.settle("parent", needs(), [1]).counts == (Count(2, 0),)
+
+
+def test_a_socket_file(tmp_path: Path) -> None:
+    path = Path(tempfile.mkdtemp(prefix="vg")) / "s"  # the paths of tests are too long for a socket
+    with running(tmp_path / "redis", "--unixsocket", str(path)):
+        store = RedisStore(f"unix://{path}?db=3", timeout_ms=5_000)
+        assert store.settle("h1", needs(), [5]).counts == (Count(5, 0),)
+        store.close()
+    shutil.rmtree(path.parent)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_tls(tmp_path: Path) -> None:
+    key, certificate, port = tmp_path / "key.pem", tmp_path / "certificate.pem", free_port()
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    made += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(made, check=True, capture_output=True)
+    options = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
+    with running(tmp_path / "redis", *options, "--tls-auth-clients", "no"):
+        trusting = RedisStore(f"rediss://localhost:{port}?ssl_ca_certs={certificate}", timeout_ms=5_000)
+        assert trusting.settle("h1", needs(), [5]).counts == (Count(5, 0),)
+        trusting.close()
+        with pytest.raises(StateError, match="certificate"):
+            RedisStore(f"rediss://localhost:{port}", timeout_ms=5_000).read(["requests"])
 
 
 # Passwords
