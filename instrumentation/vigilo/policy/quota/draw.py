@@ -1,6 +1,6 @@
 """What a call takes of the counters: what it needs before it is sent, and what it has used once it has ended.
 
-Operations are of four kinds:
+Operations are of three kinds:
 
 * calls of models, ``batch`` among them: one request each, and what they use. A batch says what it used when it has
   ended; it is charged then, if this process asks for it.
