@@ -165,14 +165,12 @@ def test_the_status_of_a_scope_is_of_all_rules_that_a_call_of_it_counts_for(ada)
         {"tag": "*"},
         {"model": "gpt-4o-mini"},
         {"provider": "openai"},
-        {"service": "shop"},
         {"user": "ada", "model": "*", "tag": "plan=free"},
     ],
     ids=str,
 )
 @pytest.mark.parametrize("metric", ["requests", "tokens", "input_tokens", "output_tokens", "usd"])
-def test_every_scope_and_metric_refuses_the_calls_that_it_is_about_and_no_others(ask, monkeypatch, scope, metric):
-    monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
+def test_every_scope_and_metric_refuses_the_calls_that_it_is_about_and_no_others(ask, scope, metric):
     name = vigilo.quota.set(metric=metric, limit=0, window="hour", mode="block", **scope)
     vigilo.quota.set(metric=metric, limit=0, window="hour", mode="block", user="somebody else")
     tracked = {"conversation": "c1", "session": "ada@example.com", "operation": "support"}
@@ -183,6 +181,26 @@ def test_every_scope_and_metric_refuses_the_calls_that_it_is_about_and_no_others
     assert ask.server.requests == []
     assert vigilo.quota.remove(name)
     ask(**tracked, tags={"plan": "free", "contact": "ada@example.com"})
+
+
+IN_A_SERVICE = """
+import openai, vigilo
+from vigilo.testing import ProviderServer
+vigilo.quota.set(metric="requests", limit=0, mode="block", service="shop")
+with ProviderServer() as server, openai.OpenAI(base_url=server.openai_url, api_key="k") as client:
+    vigilo.wrap(client)
+    try:
+        client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "hi"}])
+    except vigilo.QuotaExceeded as refused:
+        print(refused.scope)
+"""
+
+
+@pytest.mark.parametrize(("name", "told"), [("shop", "service=shop\n"), ("cron", "")])
+def test_a_rule_about_a_service_refuses_its_calls(monkeypatch, name, told):
+    monkeypatch.setenv("OTEL_SERVICE_NAME", name)  # read once a process
+    done = subprocess.run([sys.executable, "-c", IN_A_SERVICE], capture_output=True, text=True, check=True)
+    assert done.stdout == told
 
 
 def test_the_same_id_in_two_tenants_is_two_users(ask):
