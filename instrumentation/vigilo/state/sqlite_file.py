@@ -108,7 +108,7 @@ def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
 
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether another process is at it; worth another try."""
-    return "is locked" in str(error)
+    return "is locked" in str(error) or "locking protocol" in str(error)
 
 
 def is_damage(error: sqlite3.DatabaseError) -> bool:

@@ -13,6 +13,7 @@ import random
 import sqlite3
 import time
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from vigilo.state.sqlite_file import UnusableFileError, connect, damaged, is_busy, is_damage
@@ -43,6 +44,10 @@ class SqliteLink(TakesTurns):
         self._jitter = random.Random()  # noqa: S311 - and not the app's, whose order may matter to it
         self._complained: set[str] = set()
         _links.add(self)
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # whatever is gone already at the interpreter's end
+            self._let_go()
 
     def close(self) -> None:
         """Lets go of the file; it is opened again at its next use."""
@@ -82,8 +87,9 @@ class SqliteLink(TakesTurns):
                 result = work(cursor)
                 execute("COMMIT")
             except BaseException:
-                if cursor.connection.in_transaction:
-                    execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # what went wrong is told, not this
+                    if cursor.connection.in_transaction:
+                        execute("ROLLBACK")
                 raise
             return result
         except (sqlite3.Error, OSError) as error:
@@ -91,7 +97,7 @@ class SqliteLink(TakesTurns):
             if isinstance(error, sqlite3.DatabaseError) and is_damage(error):
                 raise damaged(self._path) from error
             raise StateError(f"{self._path}: {error}") from error
-        except (OverflowError, UnicodeError) as error:
+        except (OverflowError, ValueError) as error:
             raise StateError(f"SQLite cannot keep this: {error}") from error
 
     def _patiently(self, attempt: Callable[[], Result], *, waited: bool = False) -> Result:
