@@ -82,7 +82,10 @@ def remove_guard(guard: Guard) -> None:
 
 def wants_input() -> bool:
     """Whether a guard looks at what is sent to the model, which is read then even where content is off."""
-    return any(getattr(guard, "wants_input", False) for guard in _guards)
+    for guard in _guards:  # noqa: SIM110 - half the time of `any`, on each call
+        if getattr(guard, "wants_input", False):
+            return True
+    return False
 
 
 def admit(request: Request) -> tuple[Admission, ...]:
@@ -95,7 +98,7 @@ def admit(request: Request) -> tuple[Admission, ...]:
     try:
         for guard in _guards:
             steps = guard(request)
-            if isinstance(steps, Generator) and (admission := run(steps)) is not None:
+            if steps is not None and isinstance(steps, Generator) and (admission := run(steps)) is not None:
                 admitted += (admission,)
     except BaseException:
         _take_back(admitted, request)
@@ -109,7 +112,7 @@ async def admit_async(request: Request) -> tuple[Admission, ...]:
     try:
         for guard in _guards:
             steps = guard(request)
-            if isinstance(steps, Generator) and (admission := await run_async(steps)) is not None:
+            if steps is not None and isinstance(steps, Generator) and (admission := await run_async(steps)) is not None:
                 admitted += (admission,)
     except BaseException:
         _take_back(admitted, request)

@@ -135,9 +135,9 @@ class sending:  # noqa: N801 - used like a function; a class, because it stands 
     @property
     def takes_over_retries(self) -> bool:
         """Whether the SDK is to make one attempt only, since :meth:`again` says when there is another."""
-        return self._recording is not None and any(
-            admission.takes_over_retries for admission in self._recording.admissions
-        )
+        if self._recording is None or not self._recording.admissions:
+            return False
+        return any(admission.takes_over_retries for admission in self._recording.admissions)
 
     def again(self, error: Exception) -> bool:
         """Whether the request is made again after an attempt that failed; waits in this thread until it may be."""
