@@ -60,7 +60,7 @@ def connect(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
-        if _is_new(connection, path):
+        if _was_new(connection, path):
             connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode = WAL")
             _make_tables(connection, path)
@@ -73,6 +73,15 @@ def connect(path: Path) -> sqlite3.Connection:
             raise damaged(path) from error
         raise
     return connection
+
+
+def _was_new(connection: sqlite3.Connection, path: Path) -> bool:
+    connection.execute("BEGIN")  # one look, or it may be somebody else's while it is made
+    try:
+        return _is_new(connection, path)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _is_new(connection: sqlite3.Connection, path: Path) -> bool:

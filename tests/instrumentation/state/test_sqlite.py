@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,6 +123,23 @@ def test_a_newer_file_is_left_alone(store: SqliteStore, path: Path) -> None:
     newer.close()
     with pytest.raises(StateError, match="newer version of vigilo"):
         store.settle("h1", NEEDS, [1])
+
+
+def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        for made in range(10):
+            path = tmp_path / str(made) / "state.db"
+            stores = [SqliteStore(path, 30.0) for _ in range(8)]
+            begin = threading.Barrier(8)
+
+            def reserve(number: int, stores: list[SqliteStore] = stores, begin: threading.Barrier = begin) -> None:
+                begin.wait()
+                stores[number].reserve(f"h{number}", NEEDS, hold_s=60)
+
+            list(threads.map(reserve, range(8)))
+            assert stores[0].read(["requests"]) == [Count(0, 8)]
+            for store in stores:
+                store.close()
 
 
 def test_a_file_that_gets_damaged_is_told_and_kept(
