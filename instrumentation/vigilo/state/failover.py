@@ -23,7 +23,7 @@ MODES: Final = ("open", "closed", "local")
 MAX_SEEN: Final = 10_000
 """Counters whose last state is known."""
 MAX_UNHELD: Final = 1_000
-"""Reservations that were refused because the store is away; who asked may release them all the same."""
+"""Reservations that were refused as the store is away, and that are released all the same."""
 TELL_S: Final = 0.01
 """How long a call tells the store what it missed, beside its own question."""
 TELL_AT_CLOSE_S: Final = 1.0
@@ -36,15 +36,13 @@ _HELD: Final = object()
 class Failover:
     """A :class:`vigilo.state.store.Store` that asks another one, and helps itself while that one is away.
 
-    After an error the store is left alone for half a second, then for longer, up to five seconds, so that an outage
-    costs one time-out and not one a call. What is used meanwhile is brought to the store when it is back; what this
-    process had not brought when it was killed is lost.
+    After an error the store is left alone for half a second up to five, so that an outage costs a time-out now and then
+    and not one a call. What is used meanwhile is brought to the store when it is back, unless this process is killed.
 
     Args:
         store: the one that is shared.
         mode: ``open`` lets calls pass, ``closed`` raises :class:`vigilo.state.outage.StateAway`, ``local`` grants a
-            tenth of what was left of each limit when it was last seen, or of the whole limit. Rates are counted in the
-            process.
+            tenth of what was left of each limit when it was last seen. Rates are counted in the process.
     """
 
     def __init__(self, store: Store, mode: str) -> None:
@@ -244,13 +242,14 @@ class Failover:
     def _charge_lost(self) -> None:
         """Charges holds of this process that nobody settled; looks for them once a second at the most."""
         now_s = monotonic()
-        if now_s - self._looked_s >= LOOK_FOR_LOST_S:
-            self._looked_s = now_s
-            for hold_id, held in list(self._held.items()):
-                if held.lost_at_s <= now_s and self._held.pop(hold_id, None) is not None:
-                    # By its own id: should it be settled after all, that is not counted besides.
-                    charged = [need.charge_if_lost for need in held.needs]
-                    self._owed.settle(hold_id, held.needs, charged, held.fired, asked=False)
+        if now_s - self._looked_s < LOOK_FOR_LOST_S:
+            return
+        self._looked_s = now_s
+        for hold_id, held in list(self._held.items()):
+            if held.lost_at_s <= now_s and self._held.pop(hold_id, None) is not None:
+                # By its own id: should it be settled after all, that is not counted besides.
+                charged = [need.charge_if_lost for need in held.needs]
+                self._owed.settle(hold_id, held.needs, charged, held.fired, asked=False)
 
     def _log(self, message: str, *args: object) -> None:
         import logging
