@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from vigilo.policy.pace.limits import AMPLE
+
 if TYPE_CHECKING:
     from vigilo.policy.pace.limits import Limits
 
@@ -22,8 +24,6 @@ BACK_IN_CALLS: Final = 10
 """The same where so many calls take longer: fewer tell nothing."""
 SCARCE: Final = 0.1
 """The share of a limit that is left, below which calls are paced before any is refused."""
-AMPLE: Final = 0.5
-"""The share of a limit that is left, above which the rate doubles each second."""
 HURRY_EVERY_S: Final = 0.1
 SOFT_DECREASE: Final = 0.85
 MIN_PER_S: Final = 1 / 120
@@ -151,14 +151,17 @@ class Rate:
         self._since_s = self._changed_s = now_s
 
     def _told(self, now_s: float, limits: Limits) -> None:
-        left = [share for share in (limits.requests.left, limits.tokens.left) if share is not None]
-        if not left:
+        of_requests, of_tokens = limits.requests.left, limits.tokens.left
+        if of_requests is None and of_tokens is None:
+            return
+        scarcest = min(1.0 if of_requests is None else of_requests, 1.0 if of_tokens is None else of_tokens)
+        if scarcest >= AMPLE:  # it doubles each second
+            if self._low is not None:
+                self._ceiling = float("inf")
+                self._hurry(now_s)
             return
         self._told_ceiling(limits)
-        scarcest = min(left)
-        if scarcest >= AMPLE:
-            self._hurry(now_s)
-        if scarcest >= SCARCE and limits.requests.remaining != 0:
+        if scarcest >= SCARCE:
             return
         self._sign_s = now_s
         if now_s - self._decreased_s < DECREASE_EVERY_S:
@@ -188,6 +191,6 @@ class Rate:
 
 
 def _told_per_s(limits: Limits) -> float | None:
-    """The rate that headers tell; None near a full bucket: too little was used to see how fast it comes back."""
+    """The rate that headers tell; None near a full bucket."""
     left = limits.requests.left
     return limits.requests.per_s if left is not None and left < AMPLE else None

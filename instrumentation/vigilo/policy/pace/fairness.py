@@ -78,6 +78,11 @@ class Turns:
     def _join(self, waiter: Waiter, first: bool) -> None:
         if waiter.left:
             return
+        if self._holder is None and not self._queues:
+            self._holder = waiter
+            waiter.has_turn = True
+            waiter.waker.wake()
+            return
         queue = self._queues.get(waiter.user)
         if queue is None:
             queue = self._queues[waiter.user] = deque()

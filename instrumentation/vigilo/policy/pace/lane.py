@@ -52,6 +52,7 @@ class Lane:
 
     def __init__(self, key: LaneKey, breaker: Breaker) -> None:
         self.key = key
+        self.slot_key = key.slot
         self.breaker = breaker
         self.rate = Rate()
         self.turns = Turns()
@@ -67,7 +68,7 @@ class Lane:
         interval_ns, burst = _ANY_RATE
         if rate is not None:
             interval_ns, burst = int(_SECOND_NS / rate), max(1, min(_MAX_BURST, int(rate * _BURST_S)))
-        return Slot(self.key.slot, interval_ns, burst, max(0, int(max_wait_s * _SECOND_NS)))
+        return Slot(self.slot_key, interval_ns, burst, max(0, int(max_wait_s * _SECOND_NS)))
 
     def shut(self, now_s: float, retry_after_s: float) -> float:
         """Lets nobody pass for as long as the provider asks, and a little longer; returns how long.
@@ -82,6 +83,8 @@ class Lane:
 
     def queue_s(self, user: str, now_s: float, max_wait_s: float) -> float:
         """How long a new call of this user would wait for its turn, about; 0 where that is less than ``max_wait_s``."""
+        if not self.turns.waiting:
+            return 0.0
         rate = self.rate.per_s(now_s)
         if rate is None or self.turns.waiting <= rate * max_wait_s:
             return 0.0

@@ -14,8 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+AMPLE: Final = 0.5
+"""The share of a limit that is left, above which its headers tell no rate: too little was used to see it come back."""
+
+
 class Bucket(NamedTuple):
-    """One limit: how much it allows, how much is left, and in how many seconds all of it is there again."""
+    """One limit: how much it allows, how much is left, and in how many seconds all of it is there again.
+
+    The last is not read where much is left.
+    """
 
     limit: int | None = None
     remaining: int | None = None
@@ -51,6 +58,7 @@ class Limits(NamedTuple):
 
 
 NO_LIMITS: Final = Limits()
+_NONE: Final = Bucket()
 
 _FIELDS: dict[str, tuple[str, str]] = {
     f"x-ratelimit-{part}-{of}": (of, part) for of in ("requests", "tokens") for part in ("limit", "remaining", "reset")
@@ -76,8 +84,9 @@ def read_limits(headers: Any, now_unix_s: float) -> Limits:
     """The limits in response headers (httpx's, or any mapping of names to texts)."""
     raw: Iterable[tuple[str | bytes, str | bytes]] = getattr(headers, "raw", None) or headers.items()
     found: dict[tuple[str, str], str] = {}
+    known = _KNOWN.get
     for name, value in raw:
-        at = _KNOWN.get(name) or _KNOWN.get(name.lower())
+        at = known(name) or known(name.lower())
         if at is not None:
             found[at] = value.decode("latin-1") if isinstance(value, bytes) else value
     if not found:
@@ -86,11 +95,16 @@ def read_limits(headers: Any, now_unix_s: float) -> Limits:
 
 
 def _bucket(found: dict[tuple[str, str], str], of: str, now_unix_s: float) -> Bucket:
-    limit = _count(found.get((of, "limit")))
     remaining = _count(found.get((of, "remaining")))
+    if remaining is None:
+        return _NONE
+    told = found.get((of, "limit"))
+    limit = _count(told)
     # Azure says -1 or 0 where there is no limit to tell; then what remains means nothing either.
-    if (of, "limit") in found and not limit:
-        return Bucket()
+    if told is not None and not limit:
+        return _NONE
+    if limit is not None and remaining >= limit * AMPLE:
+        return Bucket(limit, remaining)
     return Bucket(limit, remaining, reset_s(found.get((of, "reset")), now_unix_s))
 
 

@@ -62,8 +62,10 @@ class Paced:
         """What the call needs to be sent; to be read once it is its turn."""
         left_s = self._left_s
         max_wait_ns = int(left_s * _SECOND_NS)
-        slots = tuple(Slot(key, *rate, max_wait_ns) for _, _, key, rate in self._limits)
-        return slots if self._lane is None else (*slots, self._lane.slot(self._pacer.clock(), left_s))
+        slots = [Slot(key, rate[0], rate[1], max_wait_ns) for _, _, key, rate in self._limits]
+        if self._lane is not None:
+            slots.append(self._lane.slot(self._pacer.clock(), left_s))
+        return tuple(slots)
 
     def turn(self) -> Generator[Pause, None, None]:
         """Waits until it is this call's turn.
@@ -304,7 +306,7 @@ class Paced:
 
     def _push_back(self, lane: Lane, until_unix_ns: int) -> None:
         try:
-            self._pacer.store.push_back(lane.key.slot, until_unix_ns)
+            self._pacer.store.push_back(lane.slot_key, until_unix_ns)
         except StateError:
             return  # other processes will be told by the provider itself
 
