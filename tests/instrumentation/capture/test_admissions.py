@@ -20,6 +20,7 @@ from vigilo.capture import gate
 from vigilo.policy.pause import Pause
 from vigilo.testing import Usage
 from vigilo.testing.google_live import LiveServer
+from vigilo.testing.realtime import RealtimeServer
 
 ASKED = [{"role": "user", "content": "Hello"}]
 CHAT = {"model": "gpt-4o-mini", "messages": ASKED}
@@ -555,3 +556,60 @@ async def test_a_live_turn_that_was_refused_does_not_let_the_next_one_pass_unask
     assert [call.sent for call in turns] == [False, False, True]
     assert [len(call.ends) for call in turns] == [1, 1, 1]
     assert turns[-1].ends[0][0].usage.output_tokens == 40
+
+
+@pytest.mark.skipif(not hasattr(openai.OpenAI, "realtime"), reason="this SDK has the beta only")
+async def test_the_loop_goes_on_while_a_response_of_a_session_waits_for_its_turn(guard):
+    slow, ticks = Slow(0.3), []
+
+    async def tick():
+        while True:
+            ticks.append(None)
+            await asyncio.sleep(0.01)
+
+    with RealtimeServer() as realtime:
+        realtime.reply("Hello", usage=USAGE)
+        urls = {"base_url": realtime.openai_url, "websocket_base_url": realtime.websocket_url}
+        async with (
+            openai.AsyncOpenAI(api_key="any", **urls) as client,
+            client.realtime.connect(model="gpt-realtime") as connection,
+        ):
+            gate.add_guard(slow)
+            ticking = asyncio.create_task(tick())
+            try:
+                await connection.response.create()
+            finally:
+                gate.remove_guard(slow)
+                ticking.cancel()
+            async for event in connection:
+                if event.type == "response.done":
+                    break
+    assert len(ticks) > 3
+    assert settled(guard)[0].usage.output_tokens == 40
+
+
+async def test_a_turn_that_begins_with_sound_is_told_to_guards_and_not_stopped(guard, live):
+    def refuse(request):
+        if opened:
+            raise RuntimeError
+
+    opened = []
+    client = genai.Client(api_key="any")
+    live.adopt(client)
+    live.reply("Yes", usage=USAGE)
+    gate.add_guard(refuse)
+    try:
+        sound = types.Blob(data=b"0" * 64, mime_type="audio/pcm;rate=16000")
+        config = {"response_modalities": ["AUDIO"]}
+        async with client.aio.live.connect(model="gemini-live-2.5-flash", config=config) as session:
+            opened.append(True)
+            await session.send_realtime_input(audio=sound)
+            await session.send_realtime_input(audio_stream_end=True)
+            assert [message async for message in session.receive()]
+    finally:
+        gate.remove_guard(refuse)
+    await close(client)
+    _, turn = guard.admitted
+    ((response, error),) = turn.ends
+    assert response.usage.output_tokens == 40
+    assert error is None
