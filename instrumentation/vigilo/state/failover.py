@@ -34,7 +34,7 @@ _HELD: Final = object()
 
 
 class Failover:
-    """A :class:`vigilo.state.store.Store` that asks another one, and helps itself while that one is away.
+    """A store that asks another one, and helps itself while that one is away.
 
     After an error the store is left alone for half a second up to five, so that an outage costs a time-out now and then
     and not one a call. What is used meanwhile is brought to the store when it is back, unless this process is killed.
@@ -59,8 +59,7 @@ class Failover:
         self._unheld: dict[str, object] = {}
         self._parents: frozenset[str] = frozenset()
         self._owed = Owed()
-        self._looked_s = self._logged_s = float("-inf")
-        self._told_lost = False
+        self._looked_s, self._logged_s, self._told_lost = float("-inf"), float("-inf"), False
         _all.add(self)
 
     @property

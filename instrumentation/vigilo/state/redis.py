@@ -22,7 +22,8 @@ from vigilo.state.ledger import (
     SETTLED_KEPT_S,
     SWEEP_EVERY_S,
 )
-from vigilo.state.redis_link import Link, Script
+from vigilo.state.redis_link import Link
+from vigilo.state.redis_script import Script
 from vigilo.state.store import Count, Refused, Reserved, Settlement
 from vigilo.tallies import EXPIRED_HOLDS
 
@@ -65,7 +66,7 @@ class RedisStore:
     ) -> Reserved | Refused:
         if not needs and not slots:
             return Reserved(())
-        keys = [self._version, self._hold + hold_id]
+        keys: list[str | bytes] = [self._version, self._hold + hold_id]
         keys += [self._counter + need.key for need in needs]
         keys += [self._rate + slot.key for slot in slots]
         keys.append(self._due)
@@ -93,7 +94,7 @@ class RedisStore:
             raise ValueError(f"{len(amounts)} amounts for {len(needs)} needs")
         if not needs:
             return Settlement(())
-        keys = [self._version, self._hold + hold_id]
+        keys: list[str | bytes] = [self._version, self._hold + hold_id]
         keys += [self._counter + need.key for need in needs]
         keys.append(self._due)
         numbers = [self._may_sweep(), len(needs)]
@@ -127,7 +128,7 @@ class RedisStore:
 
     def rules(self) -> Mapping[str, str]:
         _, words = self._ask("rules", [self._version, self._rules], ["get"])
-        texts = [word.decode() for word in words]
+        texts = [word.decode("utf-8", "surrogatepass") for word in words]
         return dict(zip(texts[::2], texts[1::2], strict=True))
 
     def put_rule(self, name: str, rule: str) -> None:
@@ -163,15 +164,16 @@ class RedisStore:
 
     def _expire(self, holds: Sequence[bytes]) -> tuple[int, list[bytes]]:
         """Charges holds that expired; how many there were, and which others are due."""
-        keys = [self._version, self._due, *(hold.decode() for hold in holds)]
+        keys: list[str | bytes] = [self._version, self._due, *holds]
         _, counters = self._ask("expire", keys, [str(len(holds)), "look"])
-        keys += [counter.decode() for counter in counters]
-        answer, due = self._ask("expire", keys, [str(len(holds)), "charge"])
+        answer, due = self._ask("expire", [*keys, *counters], [str(len(holds)), "charge"])
         if answer[0]:
             EXPIRED_HOLDS.add(answer[0])
         return answer[0], due
 
-    def _ask(self, name: str, keys: Sequence[str], args: Sequence[str | bytes]) -> tuple[list[int], list[bytes]]:
+    def _ask(
+        self, name: str, keys: Sequence[str | bytes], args: Sequence[str | bytes]
+    ) -> tuple[list[int], list[bytes]]:
         """The numbers of the answer, and the keys or words behind them; takes note of the time and the rules."""
         answered = self._link.run(_script(name), keys, args)
         packed, words = (answered, []) if isinstance(answered, bytes) else answered

@@ -8,13 +8,13 @@ ones or opens one, so that a finalizer may ask in the middle of another question
 from __future__ import annotations
 
 import _thread
-import hashlib
 import os
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from vigilo.errors import MissingExtraError
+from vigilo.state.redis_script import Script, packed
 from vigilo.state.redis_url import connection_options
 from vigilo.state.store import StateError
 
@@ -27,27 +27,6 @@ LOOK_AFTER_S: Final = 1.0
 """A connection that was idle for longer is looked at before it is used: the server may have closed it."""
 MAX_IDLE: Final = 64
 MAX_REDIRECTS: Final = 4
-
-
-class Script:
-    """A Lua script, and the name that Redis knows it by once it has seen it."""
-
-    def __init__(self, text: str) -> None:
-        sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-        self.sha_head = _bulk("EVALSHA") + _bulk(sha)
-        self.text_head = _bulk("EVAL") + _bulk(text)
-
-
-def _bulk(word: str | bytes) -> bytes:
-    """A word of a command, as Redis reads it."""
-    raw = word if isinstance(word, bytes) else word.encode()
-    return b"$%d\r\n%b\r\n" % (len(raw), raw)
-
-
-def _packed(head: bytes, keys: Sequence[str], args: Sequence[str | bytes]) -> bytes:
-    """A script's command; redis-py takes several times as long for its words."""
-    words = [_bulk(str(len(keys))), *map(_bulk, keys), *map(_bulk, args)]
-    return b"*%d\r\n%b%b" % (2 + len(words), head, b"".join(words))
 
 
 class _Node(NamedTuple):
@@ -98,7 +77,7 @@ class Link:
         """Others of the cluster, to ask where the one that had the keys is gone."""
         self._idle = _Idle(None)
 
-    def run(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes]) -> Any:
+    def run(self, script: Script, keys: Sequence[str | bytes], args: Sequence[str | bytes]) -> Any:
         """The script's answer.
 
         It is sent again after a connection broke, so that the script may run twice; after a time-out it is not.
@@ -148,12 +127,12 @@ class Link:
         self._own_idle().close()
 
     def _ask(
-        self, connection: Any, script: Script, keys: Sequence[str], args: Sequence[str | bytes], *, asking: bool
+        self, connection: Any, script: Script, keys: Sequence[str | bytes], args: Sequence[str | bytes], *, asking: bool
     ) -> Any:
         if asking:
             connection.send_command("ASKING")
             connection.read_response()
-        connection.send_packed_command([_packed(script.sha_head, keys, args)])
+        connection.send_packed_command([packed(script.sha_head, keys, args)])
         try:
             return connection.read_response()
         except self._errors.NoScriptError:
@@ -161,7 +140,7 @@ class Link:
         if asking:
             connection.send_command("ASKING")
             connection.read_response()
-        connection.send_packed_command([_packed(script.text_head, keys, args)])
+        connection.send_packed_command([packed(script.text_head, keys, args)])
         return connection.read_response()
 
     # Connections

@@ -122,6 +122,17 @@ def test_the_same_question_gets_the_same_answer_where_the_first_was_lost(
     assert answer == Reserved((Count(0, 90),), ((0, 0),))
 
 
+def test_half_a_character_is_a_key_like_any_other(store: RedisStore) -> None:
+    """Text of users: it must not look as if the state were away."""
+    half = [Need("conversation=\ud83d", 5, None, 2)]
+    store.reserve("h\ud83d", half, [Slot("\udc00", SECOND_NS, 1, 0)], hold_s=0.001)
+    time.sleep(0.01)
+    store.sweep()
+    assert store.read([half[0].key]) == [Count(2, 0)]
+    store.put_rule("\ud83d", "\ud83d")
+    assert dict(store.rules()) == {"\ud83d": "\ud83d"}
+
+
 def test_two_hundred_counters_in_one_call(store: RedisStore) -> None:
     many = [Need(f"counter {number}", number, None) for number in range(200)]
     store.reserve("h1", many, hold_s=MINUTE_S)
