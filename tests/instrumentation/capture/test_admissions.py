@@ -14,10 +14,13 @@ import openai
 import pytest
 from google import genai
 from google.genai import errors, types
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from tests.matrix.admitting import Admitted, AdmittingGuard
 
+import vigilo
 from vigilo.capture import gate
 from vigilo.policy.pause import Pause
+from vigilo.settings import app_settings
 from vigilo.testing import Usage
 from vigilo.testing.google_live import LiveServer
 from vigilo.testing.realtime import RealtimeServer
@@ -212,6 +215,25 @@ def test_a_body_that_cannot_be_sent(guard, server):
     assert settled(guard) == (None, raised.value)
 
 
+@CALLERS
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_call_that_somebody_else_records(guard, instrumented, server, caller, fails):
+    if fails:
+        server.fail(400)
+    else:
+        server.reply(usage=USAGE)
+    with caller() as app, suppress_instrumentation(), vigilo.balance() as b:
+        if fails:
+            with pytest.raises(app.refused):
+                app.call(app.client)
+        else:
+            app.call(app.client)
+    response, error = settled(guard)
+    assert (response is None) is (error is not None) is fails
+    assert b.delta[:3] == ((0, 0, 0) if fails else (1, 120, 40))
+    assert instrumented.spans() == []
+
+
 RAW = {
     "raw, dropped": lambda client: client.chat.completions.with_raw_response.create(**CHAT),
     "raw stream, dropped": lambda client: client.chat.completions.with_raw_response.create(**CHAT, stream=True),
@@ -281,9 +303,6 @@ def test_what_came_of_a_dropped_stream_is_known_to_guards_only_where_content_is_
 
 
 def _reinstrument(telemetry):
-    import vigilo
-    from vigilo.settings import app_settings
-
     app_settings.cache_clear()
     vigilo.uninstrument()
     vigilo.instrument(**telemetry.providers)
