@@ -10,6 +10,8 @@ OPENS_AFTER: Final = 5
 """Failures in a row: answers of 5xx, connections that could not be made, time-outs."""
 FIRST_COOL_DOWN_S: Final = 1.0
 MAX_COOL_DOWN_S: Final = 30.0
+_JITTER: Final = random.SystemRandom()
+"""Not the app's generator, whose order may matter to it; and no two processes have the same."""
 
 
 class Breaker:
@@ -69,4 +71,4 @@ class Breaker:
     def _open(self, now_s: float) -> None:
         self._cool_down_s = min(MAX_COOL_DOWN_S, self._cool_down_s * 2 or FIRST_COOL_DOWN_S)
         # Processes that share a server shall not all try at the same moment.
-        self._opens_s = now_s + self._cool_down_s * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
+        self._opens_s = now_s + self._cool_down_s * _JITTER.uniform(0.8, 1.0)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from vigilo.capture.call import Request
     from vigilo.policy.pace.breaker import Breaker
 
+_JITTER: Final = random.SystemRandom()
+"""Not the app's generator, whose order may matter to it; and no two processes have the same."""
 _SECOND_NS: Final = 1_000_000_000
 _BURST_S: Final = 0.2
 _MAX_BURST: Final = 50
@@ -75,7 +77,7 @@ class Lane:
 
         Processes that share a key were told the same, and shall not come back in the same moment.
         """
-        wait_s = retry_after_s * random.uniform(1.0, 1.1)  # noqa: S311 - no secret
+        wait_s = retry_after_s * _JITTER.uniform(1.0, 1.1)
         if now_s + wait_s > self.gate_s:
             self.gate_s = now_s + wait_s
             self.turns.rouse(self.gate_s)

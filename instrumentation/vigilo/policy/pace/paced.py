@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vigilo.policy.pace.lane import Lane
     from vigilo.policy.pace.pacer import Pacer
 
+_JITTER: Final = random.SystemRandom()  # not the app's generator, whose order may matter to it
 _SECOND_NS: Final = 1_000_000_000
 _BACK_OFF_S: Final = 0.5
 _MAX_BACK_OFF_S: Final = 8.0
@@ -255,7 +256,7 @@ class Paced:
                 return wanted_s
             number = self._others
         longest_s = min(_MAX_BACK_OFF_S, _BACK_OFF_S * float(2 ** min(number - 1, 10)))
-        return longest_s * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
+        return longest_s * _JITTER.uniform(0.75, 1.0)
 
     def _take_slot(self, lane: Lane) -> int | None:
         """Takes a place for one more attempt; None where there is none in time. Calls a minute are not attempts."""
