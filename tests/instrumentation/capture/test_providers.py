@@ -4,7 +4,7 @@ import anthropic
 import openai
 import pytest
 
-from vigilo.capture.providers import host_provider, stainless_origin
+from vigilo.capture.providers import account_of, host_provider, stainless_origin
 
 HOSTS = {
     "https://api.openai.com/v1": "openai",
@@ -78,3 +78,15 @@ def test_another_address_is_another_provider():
         assert stainless_origin(client, "openai").provider == "groq"
         client.base_url = "https://api.deepseek.com"
         assert stainless_origin(client, "openai").provider == "deepseek"
+
+
+def test_keys_are_told_apart_and_not_told():
+    one, two = account_of("sk-one"), account_of("sk-two")
+    assert one == account_of("sk-one") != two
+    assert len(one) == 12
+    assert account_of(None) is account_of("") is account_of(lambda: "sk") is None
+    with openai.OpenAI(api_key="sk-one") as client, openai.OpenAI(api_key="sk-two") as other:
+        assert stainless_origin(client, "openai").account == one
+        assert stainless_origin(other, "openai").account == two
+        client.api_key = "sk-two"
+        assert stainless_origin(client, "openai").account == two
