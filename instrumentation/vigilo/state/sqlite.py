@@ -13,7 +13,16 @@ from vigilo.state import ledger
 from vigilo.state.ledger import NOTHING, SECOND_NS, SETTLED_KEPT_S, SWEEP_EVERY_S
 from vigilo.state.owner import owner
 from vigilo.state.sqlite_link import SqliteLink
-from vigilo.state.sqlite_rows import load, load_counters, save_counters, save_rates, shares_of_text, shares_text
+from vigilo.state.sqlite_rows import (
+    load,
+    load_counters,
+    save_counters,
+    save_rates,
+    shares_of_text,
+    shares_text,
+    storable,
+    storable_keys,
+)
 from vigilo.state.sqlite_sweep import MAX_HOLDS, Sweeper
 from vigilo.state.store import Count, Refused, Reserved, Settlement
 from vigilo.tallies import EXPIRED_HOLDS
@@ -52,6 +61,7 @@ class SqliteStore(SqliteLink):
     def reserve(
         self, hold_id: str, needs: Sequence[Need], slots: Sequence[Slot] = (), *, hold_s: float = 0.0
     ) -> Reserved | Refused:
+        needs, slots = storable_keys(needs), storable_keys(slots)
         keys = [need.key for need in needs]
         expired = 0
 
@@ -97,6 +107,7 @@ class SqliteStore(SqliteLink):
         return cursor.execute(_HOLD, row).rowcount == 1
 
     def settle(self, hold_id: str, needs: Sequence[Need], amounts: Sequence[int]) -> Settlement:
+        needs = storable_keys(needs)
         keys = [need.key for need in needs]
 
         def work(cursor: sqlite3.Cursor) -> Settlement:
@@ -150,21 +161,25 @@ class SqliteStore(SqliteLink):
     def read(self, keys: Sequence[str]) -> list[Count]:
         if not self._is_there():
             return [NOTHING] * len(keys)
+        keys = [storable(key) for key in keys]
         counters = self._do(lambda cursor: load_counters(cursor, keys), writes=False)
         return [_count(counters, key) for key in keys]
 
     def reset(self, keys: Sequence[str]) -> None:
         def work(cursor: sqlite3.Cursor) -> None:
-            cursor.executemany("UPDATE counters SET used = 0, told = '' WHERE key = ?", [(key,) for key in keys])
+            cursor.executemany(
+                "UPDATE counters SET used = 0, told = '' WHERE key = ?", [(storable(key),) for key in keys]
+            )
 
         if self._is_there():
             self._do_or_put_off(work)
 
     def push_back(self, slot_key: str, until_unix_ns: int) -> None:
         def work(cursor: sqlite3.Cursor) -> None:
-            rates = load(cursor, (), [slot_key]).rates
+            key = storable(slot_key)
+            rates = load(cursor, (), [key]).rates
             before = dict(rates)
-            ledger.push_back(rates, slot_key, until_unix_ns, self._now_unix_ns())
+            ledger.push_back(rates, key, until_unix_ns, self._now_unix_ns())
             save_rates(cursor, rates, before)
 
         self._do_or_put_off(work)
@@ -188,14 +203,14 @@ class SqliteStore(SqliteLink):
 
     def put_rule(self, name: str, rule: str) -> None:
         def work(cursor: sqlite3.Cursor) -> None:
-            cursor.execute("INSERT OR REPLACE INTO rules VALUES (?, ?)", (name, rule))
+            cursor.execute("INSERT OR REPLACE INTO rules VALUES (?, ?)", (storable(name), storable(rule)))
             self._rules_changed(cursor)
 
         self._do(work)
 
     def drop_rule(self, name: str) -> bool:
         def work(cursor: sqlite3.Cursor) -> bool:
-            if not cursor.execute("DELETE FROM rules WHERE name = ?", (name,)).rowcount:
+            if not cursor.execute("DELETE FROM rules WHERE name = ?", (storable(name),)).rowcount:
                 return False
             self._rules_changed(cursor)
             return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from vigilo.state.ledger import Counter, Rate
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from vigilo.state.ledger import Share
-    from vigilo.state.store import Need
+    from vigilo.state.store import Need, Slot
+
+Keyed = TypeVar("Keyed", "Need", "Slot")
 
 _MAX_KEYS: Final = 100
 """Keys in one statement; old versions of SQLite take 999 values, and 500 parts."""
@@ -108,6 +110,18 @@ def save_rates(cursor: sqlite3.Cursor, rates: dict[str, Rate], before: dict[str,
     for key, rate in rates.items():
         if before.get(key) != rate:
             cursor.execute("INSERT OR REPLACE INTO rates VALUES (?, ?, ?, ?)", (key, *rate))
+
+
+def storable(text: str) -> str:
+    """The text, with half characters written out: SQLite's texts have none."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def storable_keys(values: Sequence[Keyed]) -> Sequence[Keyed]:
+    """Needs or slots with keys that can be kept; most often as they are."""
+    if all(value.key.isascii() for value in values):
+        return values
+    return [value._replace(key=storable(value.key)) for value in values]
 
 
 def shares_text(needs: Sequence[Need]) -> str:

@@ -183,8 +183,6 @@ def test_a_home_that_is_a_file_is_a_state_error(store: SqliteStore, path: Path) 
 def test_what_sqlite_cannot_keep_is_a_state_error_and_takes_nothing(store: SqliteStore) -> None:
     with pytest.raises(StateError):
         store.reserve("h1", [*NEEDS, Need("tokens", 2**70)], hold_s=60)
-    with pytest.raises(StateError):
-        store.reserve("h1", [*NEEDS, Need("\ud800", 1)], hold_s=60)
     assert store.read(["requests"]) == [Count(0, 0)]
     assert isinstance(store.reserve("h1", NEEDS, hold_s=60), Reserved)
 

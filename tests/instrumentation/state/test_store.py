@@ -97,7 +97,14 @@ def test_asking_again_with_the_same_hold_changes_nothing(store: Store) -> None:
 
 
 def test_keys_are_any_text(store: Store) -> None:
-    keys = ["tokens|day|user=u 1|2026-11-21+05:30", "Ünï \N{PARTY POPPER} {x}", "a'b\"c;--", "x" * 500, "*"]
+    keys = [
+        "tokens|day|user=u 1|2026-11-21+05:30",
+        "Ünï \N{PARTY POPPER} {x}",
+        "a'b\"c;--",
+        "x" * 500,
+        "*",
+        "half \ud800",
+    ]
     needs = [Need(key, 1, 5) for key in keys]
     store.reserve("hold:1 '", needs, hold_s=MINUTE_S)
     assert store.read(keys) == [Count(0, 1)] * len(keys)
