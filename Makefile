@@ -72,6 +72,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/mask_settings_cost.py
 	$(BIN)/python benchmarks/foreign_cost.py
 	$(BIN)/python benchmarks/pricing_cost.py
+	$(BIN)/python benchmarks/quota_cost.py
+	$(BIN)/python benchmarks/pacing.py
 	$(BIN)/python benchmarks/reprice_speed.py
 
 # The same beside other instrumentations; installs each into an environment of its own in the user's cache.

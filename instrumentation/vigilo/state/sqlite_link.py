@@ -46,8 +46,10 @@ class SqliteLink(TakesTurns):
         _links.add(self)
 
     def __del__(self) -> None:
-        with suppress(Exception):  # whatever is gone already at the interpreter's end
+        try:  # not `suppress`: at the interpreter's end it may be gone already
             self._let_go()
+        except Exception:  # noqa: BLE001, S110 - and so may anything else
+            pass
 
     def close(self) -> None:
         """Lets go of the file; it is opened again at its next use."""
