@@ -28,8 +28,7 @@ ANSWER = Response(usage=Usage(input_tokens=100, output_tokens=20))
 @pytest.fixture
 def quotas():
     guard.forget()
-    for tally in tallies._ALL:
-        tally._after_fork_in_child()
+    tallies._after_fork_in_child()
     yield vigilo.quota
     guard.forget()
 
