@@ -46,7 +46,7 @@ class SqliteLink(TakesTurns):
         _links.add(self)
 
     def __del__(self) -> None:
-        try:  # not `suppress`: at the interpreter's end it may be gone already
+        try:  # noqa: SIM105 - not `suppress`: at the interpreter's end it may be gone already
             self._let_go()
         except Exception:  # noqa: BLE001, S110 - and so may anything else
             pass
