@@ -1,15 +1,18 @@
 """The streams that are open now: the ones that nobody reads any more are ended after a while, and a fork leaves them.
 
 One daemon thread looks after all of them. It lives only while streams are open, and wakes a few times within the
-shortest idle limit.
+shortest idle limit. It also ends the streams whose dropping was noticed in the middle of OpenTelemetry's own code.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import time
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from vigilo.errors import internal_errors
@@ -23,7 +26,8 @@ _open: dict[StreamEnd, tuple[int, float]] = {}
 """Per stream, the chunks it had when it was last seen to move, and when that was (``time.monotonic``)."""
 _lock = threading.Lock()
 _watcher: threading.Thread | None = None
-_wake = threading.Event()
+_dropped: SimpleQueue[StreamEnd | None] = SimpleQueue()
+"""What the watcher is to end, or None to have it look; finalizers may put something in at any time."""
 _sleeps_s = 0.0
 _ends_at_exit = False
 
@@ -34,7 +38,28 @@ def follow(stream: StreamEnd) -> None:
     if _watcher is None:
         _start()
     elif 0 < stream.idle_limit_s < _sleeps_s:
-        _wake.set()
+        _dropped.put(None)
+
+
+def end_later(stream: StreamEnd) -> bool:
+    """Has the watcher end a dropped stream where that cannot be done here; False where it can.
+
+    The garbage collection may run in the middle of the SDK's own code, in any thread, and its locks are not re-entrant:
+    to record a metric there would hang for ever.
+    """
+    if _watcher is None or not _is_inside_the_sdk():
+        return False
+    _dropped.put(stream)
+    return True
+
+
+def _is_inside_the_sdk() -> bool:
+    frame = sys._getframe(2)
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith("opentelemetry.sdk."):
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
 
 
 def forget(stream: StreamEnd) -> None:
@@ -77,12 +102,16 @@ def _start() -> None:
 def _watch() -> None:
     global _watcher, _sleeps_s
     while True:
-        _wake.clear()
         limits_s = [stream.idle_limit_s for stream in list(_open) if stream.idle_limit_s]
         _sleeps_s = min(limits_s, default=60.0) / LOOKS_PER_LIMIT
-        _wake.wait(_sleeps_s)
-        with internal_errors("looking for streams that nobody reads"):
-            end_idle(time.monotonic())
+        dropped = None
+        with suppress(Empty):
+            dropped = _dropped.get(timeout=_sleeps_s)
+        with internal_errors("ending streams that nobody reads"):
+            if dropped is not None:
+                dropped.end_now("drop")
+            else:
+                end_idle(time.monotonic())
         with _lock:
             # In this order: a stream that comes in between finds no watcher, and starts one.
             _watcher = None
@@ -93,13 +122,13 @@ def _watch() -> None:
 
 def _end_all() -> None:
     for stream in list(_open):
-        stream.end("exit")
+        stream.end_now("drop" if stream.is_dropped else "exit")
 
 
 def _after_fork_in_child() -> None:
     """The parent reads its streams on, so it is the parent that tells of them."""
-    global _watcher, _lock, _wake
-    _lock, _wake = threading.Lock(), threading.Event()
+    global _watcher, _lock, _dropped
+    _lock, _dropped = threading.Lock(), SimpleQueue()
     _watcher = None
     _open.clear()
 

@@ -25,7 +25,7 @@ class StreamEnd:
     A stream that was closed or dropped before its end is no error: the app had enough.
     """
 
-    __slots__ = ("__weakref__", "_add", "_estimate", "_fold", "_hides_usage", "_reader", "recording")
+    __slots__ = ("__weakref__", "_add", "_estimate", "_fold", "_hides_usage", "_reader", "is_dropped", "recording")
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class StreamEnd:
         self._hides_usage = hides_usage
         self._estimate = estimate
         self._reader: weakref.ref[Any] | None = None
+        self.is_dropped = False
         open_streams.follow(self)
 
     def takes(self, chunk: Any) -> bool:
@@ -87,6 +88,15 @@ class StreamEnd:
 
     def end(self, by: str | None = None) -> None:
         """Ends the recording; ``by``: what ended a stream that was not all read (close, drop, idle, exit)."""
+        if self.is_dropped:
+            return  # the watcher of open streams ends it
+        if by == "drop" and not self.recording.ended and open_streams.end_later(self):
+            self.is_dropped = True
+            return
+        self.end_now(by)
+
+    def end_now(self, by: str | None) -> None:
+        """As :meth:`end`, in this thread whatever it is in the middle of."""
         open_streams.forget(self)
         if self.recording.ended:
             return

@@ -1,6 +1,7 @@
 """Streams that are kept: unread for too long, read elsewhere, left to a fork or to the end of the interpreter."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import anthropic
 import openai
 import pytest
 from google import genai
+from opentelemetry.sdk.trace import SpanProcessor
 
 import vigilo
 from vigilo.capture import open_streams
@@ -187,3 +189,27 @@ def test_a_forked_child_watches_streams_of_its_own(server):
         "os.wait()\n"
     )
     assert "False chat gpt-4o-mini idle" in run(APP + fork)
+
+
+def test_a_stream_dropped_inside_of_opentelemetrys_own_code_is_ended_by_another_thread(instrumented, opened):
+    """As by a garbage collection there: recording its metrics would wait for the lock that its own thread has."""
+    stream = opened()
+    next(stream)
+    kept, ended_by = [stream], []
+    del stream
+
+    class Noting(SpanProcessor):
+        def on_end(self, span):
+            ended_by.append(threading.current_thread().name)
+
+    def observe(_):
+        kept.clear()
+        gc.collect()
+        return []
+
+    instrumented.tracer_provider.add_span_processor(Noting())
+    instrumented.meter_provider.get_meter("test").create_observable_gauge("test.gauge", [observe])
+    instrumented.meter_provider.force_flush()
+    (span,) = wait_for(instrumented, 1)
+    assert span.attributes["vigilo.stream.ended_by"] == "drop"
+    assert ended_by == ["vigilo-open-streams"]
