@@ -467,7 +467,7 @@ def test_what_is_fetched_later_is_told_to_guards_and_never_refused(guard, server
         gate.add_guard(refuse)
         try:
             for _ in range(2):
-                assert client.responses.retrieve(made.id).status == "completed"
+                assert client.responses.retrieve(f"{made.id}_guarded").status == "completed"
         finally:
             gate.remove_guard(refuse)
     started, fetched = guard.admitted

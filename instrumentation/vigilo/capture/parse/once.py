@@ -15,7 +15,7 @@ class Once:
         """``keeps``: how many ids are remembered, about 100 bytes each."""
         self._keeps = keeps
         self._told: dict[str, None] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a dropped stream may be put together in the middle of this
 
     def first(self, told: str | None) -> bool:
         """True the first time an id is told; an answer without an id is always a first."""
