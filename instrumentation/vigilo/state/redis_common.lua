@@ -114,3 +114,15 @@ end
 local function due(key)
   return call('ZRANGEBYSCORE', key, '-inf', now_unix_us, 'LIMIT', 0, 100)
 end
+
+-- Adds used and held of each need to an answer, then the pairs of need and level that were reached.
+local function tell(numbers, needs, counters, fired)
+  for _, need in ipairs(needs) do
+    numbers[#numbers + 1] = counters[need.key][1]
+    numbers[#numbers + 1] = counters[need.key][2]
+  end
+  for _, number in ipairs(fired) do
+    numbers[#numbers + 1] = number
+  end
+  return numbers
+end

@@ -31,14 +31,7 @@ end
 
 local function reserved(wait_ns, fired)
   local numbers = {now_unix_us, tonumber(found[1] or 0), 1, wait_ns}
-  for _, need in ipairs(needs) do
-    numbers[#numbers + 1] = counters[need.key][1]
-    numbers[#numbers + 1] = counters[need.key][2]
-  end
-  for _, number in ipairs(fired) do
-    numbers[#numbers + 1] = number
-  end
-  return answer(numbers, look == 1 and due(KEYS[#KEYS]) or {})
+  return answer(tell(numbers, needs, counters, fired), look == 1 and due(KEYS[#KEYS]) or {})
 end
 
 local function refused(need, used, held, slot, wait_ns)

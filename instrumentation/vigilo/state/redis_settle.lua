@@ -44,11 +44,5 @@ if earlier ~= 'settled' then
 end
 
 local numbers = {now_unix_us, tonumber(found[1] or 0)}
-for _, need in ipairs(needs) do
-  numbers[#numbers + 1] = counters[need.key][1]
-  numbers[#numbers + 1] = counters[need.key][2]
-end
-for _, number in ipairs(fired) do
-  numbers[#numbers + 1] = number
-end
+tell(numbers, needs, counters, fired)
 return answer(numbers, argv[1] == 1 and due(KEYS[#KEYS]) or {})
