@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from random import uniform
+from random import SystemRandom
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,6 +18,7 @@ SHARE: Final = 10
 """A process takes one part in so many of what was left of a limit."""
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 5.0
+_JITTER: Final = SystemRandom()  # not the app's generator, whose order may matter to it
 
 
 class StateAway(StateError):  # noqa: N818 - what is the case; nothing was asked
@@ -41,7 +42,7 @@ class Outage:
     def fail(self, failed_s: float) -> None:
         """The store has failed, at first or again."""
         self.failed_s = failed_s
-        self.ask_at_s = failed_s + min(uniform(1.0, 1.5) * self._pause_s, LONGEST_PAUSE_S)  # noqa: S311
+        self.ask_at_s = failed_s + min(_JITTER.uniform(1.0, 1.5) * self._pause_s, LONGEST_PAUSE_S)
         self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
     def may_ask(self, now_s: float) -> bool:

@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 from queue import SimpleQueue
-from random import random as _chance
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ BACK_OFF_S: Final = 0.5
 EXIT_S: Final = 2.0
 """How long the interpreter's exit waits for what is still to be handed over."""
 
+_JITTER: Final = SystemRandom()  # not the app's generator, whose order may matter to it
 _log = logging.getLogger("vigilo")
 
 
@@ -92,7 +93,7 @@ class Outbox:
     def _hand_over(self, message: Message) -> None:
         for attempt in range(ATTEMPTS):
             if attempt:
-                longer = 1 + _chance() / 2  # noqa: S311 - spreads load, hides nothing
+                longer = 1 + _JITTER.random() / 2
                 time.sleep(BACK_OFF_S * 4 ** (attempt - 1) * longer)
             try:
                 self._deliver(message)
