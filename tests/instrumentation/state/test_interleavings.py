@@ -61,8 +61,9 @@ class Interleavings(RuleBasedStateMachine):
     unix_ns: int
     can_expire = True
 
-    def open(self) -> tuple[Store, Store]:
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def open(self) -> tuple[Store, Store]: ...
 
     @initialize()
     def begin(self) -> None:
