@@ -1,3 +1,5 @@
+"""The guard: what a call holds, what is charged when it has ended, and what is let go."""
+
 from __future__ import annotations
 
 import asyncio
