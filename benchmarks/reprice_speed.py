@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vigilo_exporter.clickhouse.embedded import EmbeddedStore
 from vigilo_exporter.clickhouse.repricing import ALL_UNPRICED, Selection
+from vigilo_exporter.clickhouse.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def timed(name: str, calls: int, work: Callable[[], object]) -> None:
 def main() -> None:
     calls, days = (int(text) for text in (*sys.argv[1:], CALLS, DAYS)[:2]) if len(sys.argv) > 2 else (CALLS, DAYS)
     everything = Selection(ALL_UNPRICED.since, ALL_UNPRICED.until)
-    with tempfile.TemporaryDirectory() as folder, EmbeddedStore.open(Path(folder)) as store:
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder)) as store:
         store._engine.execute(_SPANS.format(calls=calls, days=days))  # as if an ingest had done it
         print(f"\n{calls:,} calls over {days} days, a quarter of them to a model without a price")
         timed("price what came without a cost, dry", calls, lambda: store.reprice(ALL_UNPRICED, dry_run=True))

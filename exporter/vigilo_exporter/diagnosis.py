@@ -209,12 +209,12 @@ def _database(home: Path) -> Finding:
     folder = home / "db"
     if not folder.is_dir():
         return Finding("store", "database", OK, "none yet: it is made with the first report")
-    from vigilo_exporter.clickhouse.embedded import EmbeddedStore
+    from vigilo_exporter.clickhouse.store import open_store
     from vigilo_exporter.report import kept
 
     size = sum(_size(path) for path in folder.rglob("*"))
     try:
-        with EmbeddedStore.open(home, wait_s=5, ingest=False) as opened:
+        with open_store(home, wait_s=5, ingest=False) as opened:
             whole = kept(opened)
     except VigiloError as error:
         return Finding("store", "database", BROKEN, str(error))

@@ -17,7 +17,7 @@ _EPOCH = datetime.fromtimestamp(0, timezone.utc)
 
 
 class Queries(Protocol):
-    """A store that answers SELECTs, such as :class:`~vigilo_exporter.clickhouse.embedded.EmbeddedStore`."""
+    """A store that answers SELECTs, such as :class:`~vigilo_exporter.clickhouse.store.Store`."""
 
     def query(self, sql: str, parameters: Mapping[str, str | int | float] | None = None) -> list[dict[str, Any]]: ...
 

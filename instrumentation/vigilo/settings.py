@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from vigilo import setting_values
 from vigilo.errors import ConfigError, report_internal
 
 if TYPE_CHECKING:
@@ -55,69 +56,6 @@ def default_home() -> Path:
     return user_data_path("vigilo", appauthor=False)
 
 
-def _path(value: object) -> Path:
-    if not isinstance(value, (str, Path)) or not str(value):
-        raise ValueError
-    return Path(value).expanduser().absolute()
-
-
-def _positive(value: object) -> int:
-    number = int(value) if isinstance(value, str) else value
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise ValueError
-    return number
-
-
-def _count(value: object) -> int:
-    number = int(value) if isinstance(value, str) else value
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-        raise ValueError
-    return number
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError
-    seconds = float(value)
-    if not 0 <= seconds < float("inf"):
-        raise ValueError
-    return seconds
-
-
-def _name(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError
-    return value.strip()
-
-
-def _redis_url(value: object) -> str:
-    url = _name(value)
-    parts = urlsplit(url)
-    is_path = parts.scheme == "unix" and parts.path
-    # A port that is none raises ValueError, as where a password has a slash in it.
-    has_host = parts.scheme in ("redis", "rediss") and parts.port != 0
-    database = parts.path.removeprefix("/")
-    if url and not is_path and not (has_host and (not database or database.isdecimal())):
-        raise ValueError
-    return url
-
-
-def _namespace(value: object) -> str:
-    name = _name(value)
-    if not name or "{" in name or "}" in name:
-        raise ValueError
-    return name
-
-
-def _boolean(value: object) -> bool:
-    known = {"true": True, "false": False}
-    if isinstance(value, str) and value.lower() in known:
-        return known[value.lower()]
-    if not isinstance(value, bool):
-        raise ValueError
-    return value
-
-
 def _one_of(*allowed: str) -> dict[str, Any]:
     def parse(value: object) -> str:
         if not isinstance(value, str) or value.lower() not in allowed:
@@ -137,7 +75,7 @@ class Settings:
 
     home: Path = _setting(
         "Folder of everything vigilo keeps: spool, database, keys",
-        {"parse": _path, "allowed": "a path", "shown": "the platform's user data folder"},
+        {"parse": setting_values.path, "allowed": "a path", "shown": "the platform's user data folder"},
         default_factory=default_home,
     )
     content: str = _setting(
@@ -157,12 +95,12 @@ class Settings:
     )
     completion_hook: str = _setting(
         "Name of an entry point of `opentelemetry_genai_completion_hook` that gets each call's messages, masked",
-        {"parse": _name, "allowed": "a name", "shown": "none"},
+        {"parse": setting_values.name, "allowed": "a name", "shown": "none"},
         default="",
     )
     content_max_chars: int = _setting(
         "Characters kept of each text in a message",
-        {"parse": _positive, "allowed": "a whole number, 1 or more"},
+        {"parse": setting_values.positive, "allowed": "a whole number, 1 or more"},
         default=1000,
     )
     user_ids: str = _setting(
@@ -172,12 +110,12 @@ class Settings:
     )
     mask_other_telemetry: bool = _setting(
         "Mask the spans, logs, metrics and baggage of other instrumentors as well, in front of every exporter",
-        {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`true`"},
+        {"parse": setting_values.boolean, "allowed": "`true` or `false`", "shown": "`true`"},
         default=True,
     )
     tenant: str = _setting(
         "Whose users they are, where `track(tenant=...)` does not say: an id has another pseudonym in each tenant",
-        {"parse": _name, "allowed": "a name", "shown": "none"},
+        {"parse": setting_values.name, "allowed": "a name", "shown": "none"},
         default="",
     )
     placeholders: str = _setting(
@@ -187,27 +125,27 @@ class Settings:
     )
     trust_forwarded_for: bool = _setting(
         "Take the client's address from the first entry of `X-Forwarded-For`; only behind a proxy that sets it",
-        {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`false`"},
+        {"parse": setting_values.boolean, "allowed": "`true` or `false`", "shown": "`false`"},
         default=False,
     )
     stream_usage: bool = _setting(
         "Have OpenAI count the tokens of streams whose caller did not ask; the extra chunk is hidden from the app",
-        {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`true`"},
+        {"parse": setting_values.boolean, "allowed": "`true` or `false`", "shown": "`true`"},
         default=True,
     )
     stream_idle_s: float = _setting(
         "Seconds after which a stream that is kept but not read has its span ended; `0` never",
-        {"parse": _seconds, "allowed": "a number of seconds, 0 or more"},
+        {"parse": setting_values.seconds, "allowed": "a number of seconds, 0 or more"},
         default=600.0,
     )
     price_age_days: int = _setting(
         "Age in days from which on the price table is logged as old, as an error from 120 on; `0` never",
-        {"parse": _count, "allowed": "a whole number, 0 or more"},
+        {"parse": setting_values.count, "allowed": "a whole number, 0 or more"},
         default=45,
     )
     personal: bool = _setting(
         "Personal mode: every user has 10,000 tokens and 100 requests a day, told at 80 % and blocked at the limit",
-        {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`false`"},
+        {"parse": setting_values.boolean, "allowed": "`true` or `false`", "shown": "`false`"},
         default=False,
     )
     on_store_error: str = _setting(
@@ -219,7 +157,7 @@ class Settings:
     redis_url: str = _setting(
         "Redis for the shared state, `redis://` or `rediss://`, where processes on several machines share quotas",
         {
-            "parse": _redis_url,
+            "parse": setting_values.redis_url,
             "allowed": "`redis://[user:password@]host[:port][/database]`, `rediss://` for TLS, `unix://` and a path",
             "shown": "SQLite in `home`",
             "secret": True,
@@ -229,48 +167,154 @@ class Settings:
     )
     state_namespace: str = _setting(
         "Who shares quotas: processes with the same name in the same Redis; it is also the hash tag of the keys",
-        {"parse": _namespace, "allowed": "a name without braces"},
+        {"parse": setting_values.namespace, "allowed": "a name without braces"},
         default="vigilo",
     )
     state_timeout_ms: int = _setting(
         "Milliseconds that a call waits for the shared state at the most",
-        {"parse": _positive, "allowed": "a whole number, 1 or more"},
+        {"parse": setting_values.positive, "allowed": "a whole number, 1 or more"},
         default=50,
     )
     pacing: bool = _setting(
         "Have calls wait their turn: per-minute limits, and the rate that the provider takes",
-        {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`false`"},
+        {"parse": setting_values.boolean, "allowed": "`true` or `false`", "shown": "`false`"},
         default=False,
     )
     pace_user_per_minute: int = _setting(
         "With `pacing`: calls a minute of each user; `0` for any number",
-        {"parse": _count, "allowed": "a whole number, 0 or more"},
+        {"parse": setting_values.count, "allowed": "a whole number, 0 or more"},
         default=30,
     )
     pace_global_per_minute: int = _setting(
         "With `pacing`: calls a minute of all users; `0` for any number",
-        {"parse": _count, "allowed": "a whole number, 0 or more"},
+        {"parse": setting_values.count, "allowed": "a whole number, 0 or more"},
         default=10_000,
     )
     pace_adaptive: bool = _setting(
         "With `pacing`: find the rate that each provider and model takes, and make the attempts that SDKs would make",
-        {"parse": _boolean, "allowed": "`true` or `false`", "shown": "`true`"},
+        {"parse": setting_values.boolean, "allowed": "`true` or `false`", "shown": "`true`"},
         default=True,
     )
     pace_max_wait_s: float = _setting(
         "With `pacing`: seconds that a call waits for its turn at the most, all attempts together",
-        {"parse": _seconds, "allowed": "a number of seconds, 0 or more"},
+        {"parse": setting_values.seconds, "allowed": "a number of seconds, 0 or more"},
         default=30.0,
     )
+    clickhouse_url: str = _setting(
+        "ClickHouse server that telemetry is sent to, over HTTP; several endpoints of one store separated by commas",
+        {
+            "parse": setting_values.clickhouse_urls,
+            "allowed": "`http://[user:password@]host[:port]`, `https://` for TLS, separated by commas",
+            "shown": "embedded, in `home`",
+            "secret": True,
+        },
+        default="",
+        repr=False,
+    )
+    clickhouse_user: str = _setting(
+        "User at the ClickHouse server, where `clickhouse_url` names none",
+        {"parse": setting_values.name, "allowed": "a name", "shown": "the server's `default`"},
+        default="",
+    )
+    clickhouse_password: str = _setting(
+        "Password of that user",
+        {"parse": setting_values.name, "allowed": "a text", "shown": "none", "secret": True},
+        default="",
+        repr=False,
+    )
+    clickhouse_token: str = _setting(
+        "Bearer token in place of user and password, as ClickHouse Cloud takes",
+        {"parse": setting_values.name, "allowed": "a text", "shown": "none", "secret": True},
+        default="",
+        repr=False,
+    )
+    clickhouse_database: str = _setting(
+        "Database of the tables at the ClickHouse server",
+        {"parse": setting_values.identifier, "allowed": "a name of letters, digits and underscores"},
+        default="otel",
+    )
+    clickhouse_cluster: str = _setting(
+        "Cluster of the ClickHouse server: tables are made on all of it, replicated, with Distributed tables over them",
+        {"parse": setting_values.cluster, "allowed": "a name", "shown": "none"},
+        default="",
+    )
+    create_schema: str = _setting(
+        "Make the tables at a ClickHouse server that has none of them: by the first app that sends, or by "
+        "`vigilo migrate` only. Tables that are there are changed by `vigilo migrate` only",
+        _one_of("auto", "off"),
+        default="auto",
+    )
+    spool_max_bytes: int = _setting(
+        "Bytes of telemetry that wait in the spool at the most; beyond, the oldest is dropped and counted",
+        {"parse": setting_values.positive, "allowed": "a whole number, 1 or more"},
+        default=2_000_000_000,
+    )
+    spool_max_age_days: int = _setting(
+        "Days that telemetry waits in the spool at the most; older is dropped and counted; `-1` for ever",
+        {"parse": setting_values.days, "allowed": "a whole number, 1 or more, or -1"},
+        default=30,
+    )
+    spool_fsync: bool = _setting(
+        "Force each batch onto the disk before it counts as exported: a power cut then loses nothing",
+        {"parse": setting_values.boolean, "allowed": "`true` or `false`", "shown": "`false`"},
+        default=False,
+    )
+    flush_timeout_s: float = _setting(
+        "Seconds that an app that ends waits for the ClickHouse server to take the rest; it stays in the spool then",
+        {"parse": setting_values.seconds, "allowed": "a number of seconds, 0 or more"},
+        default=5.0,
+    )
+    retention_days: int | None = _setting(
+        "Days that telemetry is kept; `-1` for ever",
+        {
+            "parse": setting_values.days,
+            "allowed": "a whole number, 1 or more, or -1",
+            "shown": "`30`, with `personal` `7`",
+        },
+        default=None,
+    )
+    content_retention_days: int = _setting(
+        "Days that the text of messages is kept, where that is less than `retention_days`; `-1` as long as those",
+        {"parse": setting_values.days, "allowed": "a whole number, 1 or more, or -1"},
+        default=7,
+    )
+    serve_host: str = _setting(
+        "Address that `vigilo serve` listens on; beyond loopback it needs `serve_token`",
+        {"parse": setting_values.name, "allowed": "an address"},
+        default="127.0.0.1",
+    )
+    serve_port: int = _setting(
+        "Port that `vigilo serve` listens on",
+        {"parse": setting_values.port, "allowed": "a port, 1 to 65535"},
+        default=8123,
+    )
+    serve_token: str = _setting(
+        "Password that readers give to `vigilo serve`",
+        {"parse": setting_values.name, "allowed": "a text", "shown": "none, on loopback", "secret": True},
+        default="",
+        repr=False,
+    )
+
+    @property
+    def kept_days(self) -> int:
+        """Days that telemetry is kept, -1 for ever."""
+        return self.retention_days if self.retention_days is not None else 7 if self.personal else 30
+
+    @property
+    def content_kept_days(self) -> int:
+        """Days that the text of messages is kept, never longer than the rest; -1 for ever."""
+        bounds = [days for days in (self.content_retention_days, self.kept_days) if days != -1]
+        return min(bounds, default=-1)
 
 
 def shown_setting(settings: Settings, name: str) -> str:
     """The value of a setting for people to read, without the password in it."""
     value = str(getattr(settings, name))
-    if name == "redis_url":
-        parts = urlsplit(value)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-    return value
+    if name in ("redis_url", "clickhouse_url"):
+        urls = [urlsplit(url) for url in value.split(",")]
+        return ",".join(url._replace(netloc=url.netloc.rpartition("@")[2], query="").geturl() for url in urls)
+    secret = next(spec.metadata.get("secret") for spec in fields(Settings) if spec.name == name)
+    return "set" if secret and value else value
 
 
 def environment_name(name: str) -> str:
@@ -369,7 +413,7 @@ def app_settings() -> Settings:
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the file, the app goes on
         report_internal("reading the settings", error)
     home = os.environ.get("VIGILO_HOME")
-    return Settings(home=_path(home) if home else default_home(), content="off")
+    return Settings(home=setting_values.path(home) if home else default_home(), content="off")
 
 
 def _warn_of_full_content() -> None:

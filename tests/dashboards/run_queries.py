@@ -11,10 +11,10 @@ from pathlib import Path
 
 from vigilo.errors import StoreError
 from vigilo.settings import load_settings
-from vigilo_exporter.clickhouse.embedded import EmbeddedStore
+from vigilo_exporter.clickhouse.store import Store, open_store
 
 
-def run(store: EmbeddedStore, sql: str) -> dict[str, object]:
+def run(store: Store, sql: str) -> dict[str, object]:
     try:
         columns = [(column["name"], column["type"]) for column in store.query(f"DESCRIBE ({sql})")]
         rows = store.query(f"{sql}\nSETTINGS output_format_json_quote_denormals = 1")
@@ -24,6 +24,6 @@ def run(store: EmbeddedStore, sql: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    with EmbeddedStore.open(load_settings().home) as opened:
+    with open_store(load_settings().home) as opened:
         queries = json.loads(Path(sys.argv[1]).read_text("utf-8"))
         json.dump([run(opened, sql) for sql in queries], sys.stdout)

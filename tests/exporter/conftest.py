@@ -34,8 +34,8 @@ for path, rows in json.load(sys.stdin):
 ASK = """
 import json, sys
 from pathlib import Path
-from vigilo_exporter.clickhouse.embedded import EmbeddedStore
-with EmbeddedStore.open(Path(sys.argv[1])) as store:
+from vigilo_exporter.clickhouse.store import open_store
+with open_store(Path(sys.argv[1])) as store:
     answers = [store.query(sql) for sql in sys.argv[2:]]
     print(json.dumps({"answers": answers, "quarantined": store.ingested.quarantined}))
 """

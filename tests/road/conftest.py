@@ -16,8 +16,8 @@ INSTRUMENT = Path(sys.executable).parent / "opentelemetry-instrument"
 QUERY = """
 import json, sys
 from pathlib import Path
-from vigilo_exporter.clickhouse.embedded import EmbeddedStore
-with EmbeddedStore.open(Path(sys.argv[1])) as store:
+from vigilo_exporter.clickhouse.store import open_store
+with open_store(Path(sys.argv[1])) as store:
     print(json.dumps([store.query(sql) for sql in sys.argv[2:]]))
 """
 

@@ -42,10 +42,10 @@ def report(
 
     # The engine and the formats take a tenth of a second to import, which `vigilo --help` need not pay.
     from vigilo_exporter.cli.report_formats import as_csv, as_json, print_text
-    from vigilo_exporter.clickhouse.embedded import EmbeddedStore
+    from vigilo_exporter.clickhouse.store import open_store
     from vigilo_exporter.report import build_report, kept
 
-    with EmbeddedStore.open(chosen_home) as store:
+    with open_store(chosen_home) as store:
         result = build_report(store, moment, until, dimensions)
         whole = kept(store)
         quarantined = store.ingested.quarantined

@@ -51,11 +51,11 @@ def reprice(
 
     # The engine takes a tenth of a second to import, which `vigilo --help` need not pay.
     from vigilo.policy.pricing import snapshot
-    from vigilo_exporter.clickhouse.embedded import EmbeddedStore
     from vigilo_exporter.clickhouse.repricing import Selection
+    from vigilo_exporter.clickhouse.store import open_store
 
     selection = Selection(begin, end, (provider or "").lower(), model or "", only_unpriced)
-    with EmbeddedStore.open(chosen_home) as store:
+    with open_store(chosen_home) as store:
         result = store.reprice(selection, dry_run=dry_run)
     table = snapshot()
     if output_format == "json":

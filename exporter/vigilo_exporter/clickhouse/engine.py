@@ -11,10 +11,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from vigilo.errors import MissingExtraError, StoreError
+from vigilo_exporter.clickhouse.database import NATIVE_SUFFIX, ClickHouseError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from vigilo_exporter.convert.columns import Columns
 
 DATABASE = "otel"
 STARTUP = {  # the engine's defaults take the whole machine for their own: 90 % of memory, and 5 GB for each cache
@@ -33,14 +36,6 @@ READING = (
 )
 _FORBIDDEN_IN_PATHS = frozenset("*?{},\\\n")
 _ERROR = re.compile(r"Code: (\d+)\. DB::Exception: (.*?)(?:: In scope .*)?\s*(?:\((\w+)\))?\s*$", re.DOTALL)
-
-
-class EngineError(StoreError):
-    """ClickHouse refused a statement. ``code`` is its error code, 0 when it gave none."""
-
-    def __init__(self, message: str, code: int = 0) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Engine:
@@ -81,12 +76,23 @@ class Engine:
             parameters: values for ``{name:Type}`` in it. Times are UTC: ``2026-11-01 00:00:00.5``.
 
         Raises:
-            EngineError: ClickHouse refused the statement.
+            ClickHouseError: ClickHouse refused the statement.
         """
         escaped = {name: _escaped(value) for name, value in (parameters or {}).items()}
         # Decoded at once, since json.loads looks for the encoding of each; other ends of lines may be within a text.
         lines = self._run(self._reader, sql, "JSONEachRow", escaped).decode().split("\n")
         return [json.loads(line) for line in lines if line]
+
+    def insert(self, table: str, columns: Columns, files: Sequence[Path], token: str) -> None:
+        """Inserts the rows of files; see :meth:`Database.insert`."""
+        names = ", ".join(f"`{name}`" for name, _ in columns)
+        # Two things make a retry the same blocks, which the token counts once: the order, and one inserting thread.
+        self.execute(
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows_of(files, columns)} ORDER BY ALL "  # noqa: S608 - names of ours
+            f"SETTINGS insert_deduplication_token = {quoted(token)}, insert_deduplicate = 1, "
+            "deduplicate_blocks_in_dependent_materialized_views = 1, max_insert_threads = 1, async_insert = 0, "
+            "max_partitions_per_insert_block = 0"  # a spool may hold more days than the 100 that are the default
+        )
 
     def close(self) -> None:
         self._reader.close()
@@ -113,6 +119,16 @@ def storable_path(path: Path) -> str:
     return text
 
 
+def rows_of(files: Sequence[Path], columns: Columns) -> str:
+    """The table function that reads the files: all of one folder, and of one kind."""
+    names = files[0].name if len(files) == 1 else f"{{{','.join(file.name for file in files)}}}"
+    native = files[0].name.endswith(NATIVE_SUFFIX)
+    structure = ", ".join(f"`{name}` {type_}" for name, type_ in columns)
+    path = quoted(f"{storable_path(files[0].parent)}/{names}")
+    kind, compression = ("Native", "zstd") if native else ("JSONCompactEachRow", "none")
+    return f"file({path}, '{kind}', {quoted(structure)}, '{compression}')"
+
+
 def quoted(text: str) -> str:
     """The text as a SQL string literal."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
@@ -132,10 +148,10 @@ def _chdb_connect() -> Any:
     return connect
 
 
-def _engine_error(error: RuntimeError) -> EngineError:
+def _engine_error(error: RuntimeError) -> ClickHouseError:
     text = str(error)
     found = _ERROR.search(text)
     if found is None:
-        return EngineError(f"ClickHouse: {text[:300]}")
+        return ClickHouseError(f"ClickHouse: {text[:300]}")
     code, message, name = found.groups()
-    return EngineError(f"ClickHouse: {message[:300]} ({name or 'error'} {code})", int(code))
+    return ClickHouseError(f"ClickHouse: {message[:300]} ({name or 'error'} {code})", int(code))

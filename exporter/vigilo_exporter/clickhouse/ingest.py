@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 import zstandard
 
-from vigilo_exporter.clickhouse.engine import EngineError, quoted, storable_path
+from vigilo_exporter.clickhouse.database import ClickHouseError
+from vigilo_exporter.clickhouse.engine import rows_of, storable_path
 from vigilo_exporter.convert.columns import COLUMNS
 from vigilo_exporter.spool import SUFFIX
 
@@ -69,7 +70,7 @@ class Ingest:
         """Ingests everything.
 
         Raises:
-            EngineError: the engine could not take a group for a reason not in its segments, such as a full disk. The
+            ClickHouseError: ClickHouse could not take a group for a reason not in its segments: a full disk. The
                 group stays in the spool.
         """
         names = self._names()
@@ -87,7 +88,7 @@ class Ingest:
         """Completes the groups that an earlier owner began; gives the segments that are dealt with.
 
         Raises:
-            EngineError: as for :meth:`run`.
+            ClickHouseError: as for :meth:`run`.
         """
         taken: set[str] = set()
         for name in self._names():
@@ -116,8 +117,8 @@ class Ingest:
     def _insert(self, group: Group, manifest: str) -> None:
         """Inserts a group; a segment that ClickHouse cannot read is set aside, and the others go in without it."""
         try:
-            self._engine.execute(self._insert_statement(group, manifest))
-        except EngineError as error:
+            self._engine.insert(group.table, COLUMNS[group.table], self._paths(group.segments), manifest)
+        except ClickHouseError as error:
             unreadable = () if error.code in _ENGINE_AT_FAULT else self._unreadable(group)
             if not unreadable:
                 raise
@@ -136,24 +137,14 @@ class Ingest:
     def _insert_new(self, group: Group) -> None:
         self._insert(group, self._write_manifest(group))
 
-    def _insert_statement(self, group: Group, manifest: str) -> str:
-        columns = _column_list(group.table)
-        # Two things make a retry the same blocks, which the token counts once: the order, and one inserting thread.
-        return (
-            f"INSERT INTO {group.table} ({columns}) SELECT {columns} FROM {self._source(group)} ORDER BY ALL "  # noqa: S608 - names of ours
-            f"SETTINGS insert_deduplication_token = {quoted(manifest)}, insert_deduplicate = 1, "
-            "deduplicate_blocks_in_dependent_materialized_views = 1, max_insert_threads = 1, async_insert = 0, "
-            "max_partitions_per_insert_block = 0"  # a spool may hold more days than the 100 that are the default
-        )
-
     def _unreadable(self, group: Group) -> tuple[str, ...]:
         """The segments whose rows ClickHouse cannot read as the table's."""
         unreadable = []
         for name in group.segments:
-            source = self._source(Group(group.table, (name,)))
+            source = rows_of(self._paths([name]), COLUMNS[group.table])
             try:
-                self._engine.execute(f"SELECT {_column_list(group.table)} FROM {source} FORMAT Null")  # noqa: S608 - names of ours
-            except EngineError as error:
+                self._engine.execute(f"SELECT * FROM {source} FORMAT Null")  # noqa: S608 - names of ours
+            except ClickHouseError as error:
                 if error.code in _ENGINE_AT_FAULT:
                     raise
                 unreadable.append(name)
@@ -184,10 +175,8 @@ class Ingest:
             if group:
                 yield Group(table, tuple(group))
 
-    def _source(self, group: Group) -> str:
-        names = group.segments[0] if len(group.segments) == 1 else f"{{{','.join(group.segments)}}}"
-        structure = ", ".join(f"`{name}` {type_}" for name, type_ in COLUMNS[group.table])
-        return f"file({quoted(f'{self._spool.absolute()}/{names}')}, 'Native', {quoted(structure)}, 'zstd')"
+    def _paths(self, names: Iterable[str]) -> list[Path]:
+        return [self._spool / name for name in names]
 
     def _write_manifest(self, group: Group) -> str:
         manifest = f"{time.time_ns():020d}-{os.getpid()}.{group.table}{MANIFEST_SUFFIX}"
@@ -209,10 +198,6 @@ class Ingest:
         with suppress(FileNotFoundError):  # somebody deleted it meanwhile
             (self._spool / name).replace(folder / name)
             self._quarantined.append(name)
-
-
-def _column_list(table: str) -> str:
-    return ", ".join(f"`{name}`" for name, _ in COLUMNS[table])
 
 
 def whole_size(path: Path) -> int | None:

@@ -110,7 +110,7 @@ class Repricing:
         """Applies the batches that an earlier owner began.
 
         Raises:
-            EngineError: the engine refuses; the journals stay.
+            ClickHouseError: the engine refuses; the journals stay.
             OSError: the disk does.
         """
         if not self._folder.is_dir():
@@ -132,7 +132,7 @@ class Repricing:
         Without a price table it is left for later: a report of what is there is worth more than none.
 
         Raises:
-            EngineError, OSError: as :meth:`run`.
+            ClickHouseError, OSError: as :meth:`run`.
         """
         arrived = self._folder / _ARRIVED
         if not arrived.exists():
@@ -153,7 +153,7 @@ class Repricing:
         ``dry_run`` nothing is changed. A second run with the same table changes nothing.
 
         Raises:
-            EngineError: the engine refuses. Batches that were begun are finished by the next owner.
+            ClickHouseError: the engine refuses. Batches that were begun are finished by the next owner.
             OSError: the disk does.
             VigiloError: the price table cannot be loaded.
         """

@@ -176,7 +176,7 @@ def test_a_missing_engine_says_what_to_install(python, home):
 
 
 def test_the_version_and_the_commands_load_no_engine(python):
-    run = "import sys, vigilo_exporter.cli.app, vigilo_exporter.clickhouse.embedded; assert 'chdb' not in sys.modules"
+    run = "import sys, vigilo_exporter.cli.app, vigilo_exporter.clickhouse.store; assert 'chdb' not in sys.modules"
     assert python("-c", run).returncode == 0
     assert python("-m", "vigilo_exporter.cli", "--version").stdout.startswith("vigilo ")
 

@@ -28,8 +28,8 @@ print(written)
 OWN = """
 import sys, time
 from pathlib import Path
-from vigilo_exporter.clickhouse.embedded import EmbeddedStore
-with EmbeddedStore.open(Path(sys.argv[1])) as store:
+from vigilo_exporter.clickhouse.store import open_store
+with open_store(Path(sys.argv[1])) as store:
     while True:
         store.ingest()
         time.sleep(0.005)

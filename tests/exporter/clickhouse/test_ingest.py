@@ -16,7 +16,7 @@ DIE = """
 import os, sys
 from pathlib import Path
 from vigilo_exporter.clickhouse import ingest
-from vigilo_exporter.clickhouse.embedded import EmbeddedStore
+from vigilo_exporter.clickhouse.store import open_store
 from vigilo_exporter.clickhouse.engine import Engine
 
 moment = sys.argv[2]
@@ -33,7 +33,7 @@ def dying_remove(self, group, manifest):
     os._exit(9)
 
 Engine.execute, ingest.Ingest._remove = dying_execute, dying_remove
-with EmbeddedStore.open(Path(sys.argv[1])):
+with open_store(Path(sys.argv[1])):
     pass
 """
 

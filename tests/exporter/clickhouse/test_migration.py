@@ -26,7 +26,7 @@ engine.close()
 DIE_AT_STATEMENT = """
 import os, sys
 from pathlib import Path
-from vigilo_exporter.clickhouse import embedded, migrate
+from vigilo_exporter.clickhouse import migrate, store
 from vigilo_exporter.clickhouse.engine import Engine
 
 left = int(sys.argv[2])
@@ -42,7 +42,7 @@ def dying_execute(self, statement):
 
 todays = {s for file in migrate.schema_files() if file.version > 6 for s in file.statements}
 Engine.execute = dying_execute
-with embedded.EmbeddedStore.open(Path(sys.argv[1]), ingest=False):
+with store.open_store(Path(sys.argv[1]), ingest=False):
     pass
 """
 CALLS = "SELECT * EXCEPT (Timestamp) FROM llm_calls ORDER BY SpanId"

@@ -34,7 +34,7 @@ import os, sys
 from datetime import datetime, timezone
 from pathlib import Path
 from vigilo_exporter.clickhouse import repricing
-from vigilo_exporter.clickhouse.embedded import EmbeddedStore
+from vigilo_exporter.clickhouse.store import open_store
 from vigilo_exporter.clickhouse.engine import Engine
 
 home, moment = Path(sys.argv[1]), sys.argv[2]
@@ -53,7 +53,7 @@ def dying_execute(self, statement):
         os._exit(9)
 
 Engine.execute = dying_execute
-with EmbeddedStore.open(home) as store:
+with open_store(home) as store:
     store.reprice(repricing.Selection(datetime(2026, 1, 1, tzinfo=timezone.utc), datetime.now(timezone.utc)))
 """
 
@@ -62,9 +62,9 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from vigilo_exporter.clickhouse import repricing
-from vigilo_exporter.clickhouse.embedded import EmbeddedStore
+from vigilo_exporter.clickhouse.store import open_store
 repricing.PAGE_CALLS = 100
-with EmbeddedStore.open(Path(sys.argv[1])) as store:
+with open_store(Path(sys.argv[1])) as store:
     print("open", flush=True)
     store.reprice(repricing.Selection(datetime(2026, 1, 1, tzinfo=timezone.utc), datetime.now(timezone.utc)))
 """

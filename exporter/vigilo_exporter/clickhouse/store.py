@@ -1,4 +1,4 @@
-"""The store that needs no server: ClickHouse inside the process that reads, fed from the spool the apps write to."""
+"""The store as readers see it: what apps wrote is taken in, and asked."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 DATABASE_FOLDER = "db"
 
 
-class EmbeddedStore:
-    """The open store of one home folder. Open it with :meth:`open`."""
+class Store:
+    """The open store of one home folder. Open it with :func:`open_store`."""
 
     def __init__(self, engine: Engine, home: Path) -> None:
         self._engine = engine
@@ -31,34 +31,6 @@ class EmbeddedStore:
         self._round = Ingest(engine, self._spool.folder)
         self._repricing = Repricing(engine, home)
         self.ingested = Ingested()
-
-    @classmethod
-    @contextmanager
-    def open(cls, home: Path, *, wait_s: float = 30.0, ingest: bool = True) -> Iterator[EmbeddedStore]:
-        """Opens the store as its one owner and takes in what the spool holds.
-
-        Args:
-            home: the folder with ``spool/`` and ``db/``; made when it is not there.
-            wait_s: how long to wait for another owner, such as a second report at the same time.
-            ingest: False opens the database as it is.
-
-        Raises:
-            MissingExtraError: the embedded engine is not installed.
-            StoreError: another process keeps the store, a newer vigilo has written it, or the disk refuses.
-        """
-        storable_path(home)
-        with owner_lock(home, wait_s):
-            engine = Engine(home / DATABASE_FOLDER)
-            try:
-                store = cls(engine, home)
-                if 0 < applied_version(engine) <= schema_files()[-1].version:
-                    store._finish_begun()
-                migrate(engine)
-                if ingest:
-                    store.ingest()
-                yield store
-            finally:
-                engine.close()
 
     def ingest(self) -> Ingested:
         """Takes in what the spool holds now, and prices what came without a cost; also kept in ``ingested``.
@@ -89,7 +61,7 @@ class EmbeddedStore:
         except OSError as error:
             raise StoreError(f"cannot price the calls: {error}") from None
 
-    def _finish_begun(self) -> None:
+    def finish_begun(self) -> None:
         """Completes what an earlier owner began before it was killed, under the schema that it began with."""
         try:
             self._repricing.finish_begun()
@@ -100,3 +72,31 @@ class EmbeddedStore:
     def query(self, sql: str, parameters: Mapping[str, str | int | float] | None = None) -> list[dict[str, Any]]:
         """Rows of one SELECT; see :meth:`Engine.query`."""
         return self._engine.query(sql, parameters)
+
+
+@contextmanager
+def open_store(home: Path, *, wait_s: float = 30.0, ingest: bool = True) -> Iterator[Store]:
+    """Opens the store and takes in what the spool holds.
+
+    Args:
+        home: the folder with ``spool/`` and ``db/``; made when it is not there.
+        wait_s: how long to wait for another owner, such as a second report at the same time.
+        ingest: False opens the database as it is.
+
+    Raises:
+        MissingExtraError: the embedded engine is not installed.
+        StoreError: another process keeps the store, a newer vigilo has written it, or the disk refuses.
+    """
+    storable_path(home)
+    with owner_lock(home, wait_s):
+        engine = Engine(home / DATABASE_FOLDER)
+        try:
+            store = Store(engine, home)
+            if 0 < applied_version(engine) <= schema_files()[-1].version:
+                store.finish_begun()
+            migrate(engine)
+            if ingest:
+                store.ingest()
+            yield store
+        finally:
+            engine.close()
