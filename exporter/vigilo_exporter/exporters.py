@@ -19,7 +19,7 @@ from vigilo_exporter.convert.logs import log_rows
 from vigilo_exporter.convert.metrics import metric_rows
 from vigilo_exporter.convert.rows import Dropped, block
 from vigilo_exporter.convert.spans import span_rows
-from vigilo_exporter.spool import Spool
+from vigilo_exporter.spool import Spool, SpoolLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,8 @@ class _SpoolExport:
 
     def __init__(self, home: Path | None) -> None:
         self.dropped = Dropped()
-        self._spool = Spool(app_settings().home if home is None else home)
+        settings = app_settings()
+        self._spool = Spool(settings.home if home is None else home, SpoolLimits.of(settings))
         self._shut_down = False
 
     def write(self, rows: Callable[[Dropped], Mapping[str, Sequence[Row]]]) -> bool:
@@ -62,7 +63,7 @@ class _SpoolExport:
         if data is None:
             return True
         try:
-            self._spool.write(table, data)
+            self._spool.write(table, *data)
         except OSError as error:
             report_internal(f"writing telemetry to {self._spool.folder} ({error.strerror})", error)
             return False

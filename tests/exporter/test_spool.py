@@ -11,7 +11,7 @@ import zstandard
 
 from vigilo_exporter.spool import Spool
 
-NAME = re.compile(r"\d{20}-(\d+)-([0-9a-f]{8})-\d+\.otel_traces\.native\.zst")
+NAME = re.compile(r"\d{20}-(\d+)-([0-9a-f]{8})-\d+-1\.otel_traces\.native\.zst")
 
 
 def content(path):
@@ -21,7 +21,7 @@ def content(path):
 def test_a_segment_lies_under_its_name_when_write_returns(home):
     spool = Spool(home)
     before_ns = time.time_ns()
-    name = spool.write("otel_traces", b"rows")
+    name = spool.write("otel_traces", b"rows", 1)
     assert NAME.fullmatch(name)[1] == str(os.getpid())
     assert before_ns <= int(name[:20]) <= time.time_ns()
     assert os.listdir(home / "spool") == [name]
@@ -30,7 +30,7 @@ def test_a_segment_lies_under_its_name_when_write_returns(home):
 
 def test_folders_and_segments_are_for_their_owner_only(home):
     home = home / "below" / "it"
-    name = Spool(home).write("otel_traces", b"rows")
+    name = Spool(home).write("otel_traces", b"rows", 1)
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (home, home / "spool", home / "spool" / name)]
     assert modes == [0o700, 0o700, 0o600]
 
@@ -38,7 +38,7 @@ def test_folders_and_segments_are_for_their_owner_only(home):
 def test_segments_are_listed_in_the_order_of_writing_and_nothing_else_is(home):
     spool = Spool(home)
     assert (spool.segments(), spool.size_bytes) == ([], 0)
-    names = [spool.write("otel_traces", b"%d" % number) for number in range(12)]
+    names = [spool.write("otel_traces", b"%d" % number, 1) for number in range(12)]
     for other in ("1-2-3.otel_logs.native.zst.tmp", "1.otel_traces.manifest"):
         (home / "spool" / other).write_bytes(b"other")
     assert [path.name for path in spool.segments()] == names
@@ -47,18 +47,18 @@ def test_segments_are_listed_in_the_order_of_writing_and_nothing_else_is(home):
 
 def test_a_home_that_was_cleared_is_made_again(home):
     spool = Spool(home)
-    first = spool.write("otel_traces", b"1")
+    first = spool.write("otel_traces", b"1", 1)
     (home / "spool" / first).unlink()
     (home / "spool").rmdir()
     home.rmdir()
     assert [path.name for path in spool.segments()] == []
-    second = spool.write("otel_traces", b"2")
+    second = spool.write("otel_traces", b"2", 1)
     assert [path.name for path in spool.segments()] == [second]
 
 
 def test_what_dead_writers_left_is_swept_and_what_is_being_written_is_not(home):
     spool = Spool(home)
-    kept = spool.write("otel_traces", b"rows")
+    kept = spool.write("otel_traces", b"rows", 1)
     left, young = (home / "spool" / f"{number}.otel_logs.native.zst.tmp" for number in (1, 2))
     left.write_bytes(b"half")
     young.write_bytes(b"half")
@@ -76,7 +76,7 @@ def test_a_disk_that_refuses_raises_and_leaves_nothing(home):
     home.mkdir()
     (home / "spool").write_text("a file where the folder should be")
     with pytest.raises(OSError, match="spool"):
-        Spool(home).write("otel_traces", b"rows")
+        Spool(home).write("otel_traces", b"rows", 1)
     assert os.listdir(home) == ["spool"]
 
 
@@ -85,10 +85,10 @@ import os, resource, sys
 from pathlib import Path
 from vigilo_exporter.spool import Spool
 spool = Spool(Path(sys.argv[1]))
-spool.write("otel_traces", b"fits")
+spool.write("otel_traces", b"fits", 1)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
-    spool.write("otel_traces", os.urandom(5000))
+    spool.write("otel_traces", os.urandom(5000), 1)
 except OSError as error:
     print(type(error).__name__)
 """
@@ -109,7 +109,7 @@ def test_threads_share_a_spool(home):
     def write(thread):
         for number in range(25):
             block = f"{thread}:{number}".encode()
-            written.append((spool.write("otel_traces", block), block))
+            written.append((spool.write("otel_traces", block, 1), block))
 
     threads = [threading.Thread(target=write, args=(thread,)) for thread in range(8)]
     for thread in threads:
@@ -125,10 +125,10 @@ import os, sys
 from pathlib import Path
 from vigilo_exporter.spool import Spool
 spool = Spool(Path(sys.argv[1]))
-spool.write("otel_traces", b"before")
+spool.write("otel_traces", b"before", 1)
 child = os.fork()
 for number in range(5):
-    spool.write("otel_traces", b"child" if child == 0 else b"parent")
+    spool.write("otel_traces", b"child" if child == 0 else b"parent", 1)
 if child == 0:
     os._exit(0)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -153,7 +153,7 @@ def test_a_forked_child_writes_names_of_its_own(home, python):
 
 def test_two_spools_of_one_process_never_write_the_same_name(home):
     first, second = Spool(home), Spool(home)
-    names = [spool.write("otel_traces", b"rows") for _ in range(20) for spool in (first, second)]
+    names = [spool.write("otel_traces", b"rows", 1) for _ in range(20) for spool in (first, second)]
     assert len(set(names)) == 40
     assert len({NAME.fullmatch(name)[2] for name in names}) == 2
 
@@ -164,7 +164,7 @@ from pathlib import Path
 from vigilo_exporter.spool import Spool
 spool = Spool(Path(sys.argv[1]))
 for number in range(100):
-    spool.write("otel_traces", f"{sys.argv[2]}:{number};".encode() * 2000)
+    spool.write("otel_traces", f"{sys.argv[2]}:{number};".encode() * 2000, 1)
 """
 
 

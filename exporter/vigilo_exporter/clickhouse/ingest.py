@@ -36,7 +36,7 @@ MANIFEST_SUFFIX = ".manifest"
 QUARANTINE = "quarantine"
 GROUP_SEGMENTS = 200
 GROUP_BYTES = 64 * 2**20  # of rows, uncompressed: the engine holds a group in memory to sort it
-_SEGMENT = re.compile(r"\d{20}-\d+-[0-9a-f]{8}-\d+\.(\w+)\.native\.zst")
+_SEGMENT = re.compile(r"\d{20}-\d+-[0-9a-f]{8}-\d+(?:-\d+)?\.(\w+)\.native\.zst")
 _ENGINE_AT_FAULT = frozenset({76, 159, 202, 241, 243, 252, 394, 396})
 """Codes that say nothing about the rows: files, time, memory, disk space, too many parts or queries."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vigilo.errors import report_internal
 from vigilo_exporter import native
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 Row = tuple[Any, ...]
 """One value for each of a table's columns, in their order."""
+
+
+class Block(NamedTuple):
+    """Rows in Native format, and how many they are."""
+
+    content: bytes
+    rows: int
 
 
 class Dropped:
@@ -43,16 +50,20 @@ def rows_of(what: str, items: Iterable[Any], row: Callable[[Any], Row], dropped:
     return rows
 
 
-def block(table: str, rows: Sequence[Row], dropped: Dropped) -> bytes | None:
+def block(table: str, rows: Sequence[Row], dropped: Dropped) -> Block | None:
     """The rows as a Native block, without those that hold what their columns cannot; None when none is left."""
     columns = COLUMNS[table]
     if not rows:
         return None
     try:
-        return native.block(columns, tuple(zip(*rows, strict=True)))
+        return _block(columns, rows)
     except Exception:  # noqa: BLE001 - a number out of range, text that is none: some of the rows are to blame
         writable = rows_of(f"row of {table}", rows, partial(_written_alone, columns), dropped)
-        return native.block(columns, tuple(zip(*writable, strict=True))) if writable else None
+        return _block(columns, writable) if writable else None
+
+
+def _block(columns: Columns, rows: Sequence[Row]) -> Block:
+    return Block(native.block(columns, tuple(zip(*rows, strict=True))), len(rows))
 
 
 def _written_alone(columns: Columns, row: Row) -> Row:
