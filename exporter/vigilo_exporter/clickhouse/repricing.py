@@ -1,14 +1,6 @@
 """Prices the calls in the store: those that came without a cost, and on demand all others by today's price table.
 
-Each batch of new costs is applied exactly once, whenever the process dies:
-
-1. A journal file has the batch, with the old cost of each call, and is on disk before anything is changed.
-2. It goes into ``llm_cost_changes``, with its name as deduplication token; a view adds the differences to the hourly
-   sums.
-3. A mutation of ``llm_calls`` gives each call its new cost if it still has the old one.
-4. The journal is unlinked.
-
-Whoever comes after a crash does all steps again for each journal that is left; what was done does nothing then.
+Each batch of new costs is applied exactly once, whenever the process dies: ``cost_journal`` says how.
 """
 
 from __future__ import annotations
@@ -16,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -25,32 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 from vigilo.errors import StoreError, VigiloError
 from vigilo_exporter.clickhouse.call_price import NANO_DOLLAR, PriceKey, has_price, price_of
-from vigilo_exporter.clickhouse.engine import quoted, storable_path
+from vigilo_exporter.clickhouse.cost_journal import CALL_KEY, CostJournals
+from vigilo_exporter.clickhouse.database import Database, Layout
 from vigilo_exporter.queries import query_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from vigilo_exporter.clickhouse.engine import Engine
-
 _log = logging.getLogger("vigilo")
-JOURNAL_FOLDER = "reprice"
-JOURNAL_SUFFIX = ".json"
 ARRIVAL, COMMAND = "arrival", "reprice"
 PAGE_CALLS = 50_000
 _DEAREST = Decimal(999_999)  # as in the view that reads costs from spans
 
 _ARRIVED = "arrived"  # a file: calls were taken in that are not priced yet
-_WORD = re.compile(r"\b(CALL_KEY|CAUSE|RUN|BATCH|CHANGED_AT|FILE|DAY)\b")
-
-CALL_KEY = """sipHash64(
-        Timestamp, TraceId, SpanId, ServiceName, Operation, Status, Provider, RequestModel, ResponseModel, BilledAs,
-        ServiceTier, InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens, CacheWrite1hTokens, ReasoningTokens,
-        InputAudioTokens, OutputAudioTokens, InputImageTokens, OutputImageTokens, OtherUsage,
-        CostUsd, Priced, CostSource, CostSnapshot
-    )"""
-"""A call in one state of its cost. Two calls that are alike in all of this have the same new cost as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,39 +71,27 @@ class ModelPrices:
     cost_after_usd: Decimal = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    name: str
-    cause: str
-    dry: bool
-
-
 class Repricing:
-    """Prices calls in one database. Only its owner may use it."""
+    """Prices calls in one database. Only its owner may use it, and of a server only one process at a time."""
 
-    def __init__(self, engine: Engine, home: Path) -> None:
-        self._engine = engine
-        self._folder = home / JOURNAL_FOLDER
+    def __init__(self, database: Database, home: Path, layout: Layout | None = None, server: str = "") -> None:
+        """``server`` names the one that the calls are in; journals of one are never applied to another."""
+        self._database = database
+        self._journals = CostJournals(database, home, layout or Layout(), server)
 
     def finish_begun(self) -> None:
         """Applies the batches that an earlier owner began.
 
         Raises:
-            ClickHouseError: the engine refuses; the journals stay.
+            ClickHouseError: ClickHouse refuses; the journals stay.
             OSError: the disk does.
         """
-        if not self._folder.is_dir():
-            return
-        for path in sorted(self._folder.iterdir()):
-            if path.name.endswith(JOURNAL_SUFFIX):
-                self._apply(path)
-            elif path.name.endswith(".tmp"):
-                path.unlink()
+        self._journals.finish_begun()
 
     def expect_arrivals(self) -> None:
         """To be called before calls are taken in, so that they are priced even if this process dies in between."""
-        self._make_folder()
-        (self._folder / _ARRIVED).touch()
+        self._journals.make_folder()
+        (self._journals.folder / _ARRIVED).touch()
 
     def price_arrivals(self) -> None:
         """Prices what was taken in without a cost, and all that had none before.
@@ -134,7 +101,7 @@ class Repricing:
         Raises:
             ClickHouseError, OSError: as :meth:`run`.
         """
-        arrived = self._folder / _ARRIVED
+        arrived = self._journals.folder / _ARRIVED
         if not arrived.exists():
             return
         try:
@@ -153,14 +120,14 @@ class Repricing:
         ``dry_run`` nothing is changed. A second run with the same table changes nothing.
 
         Raises:
-            ClickHouseError: the engine refuses. Batches that were begun are finished by the next owner.
+            ClickHouseError: ClickHouse refuses. Batches that were begun are finished by the next owner.
             OSError: the disk does.
             VigiloError: the price table cannot be loaded.
         """
-        run = _Run(f"{time.time_ns():020d}-{os.getpid()}", cause, dry_run)
+        run = f"{time.time_ns():020d}-{os.getpid()}"
         tallies: dict[tuple[str, str], ModelPrices] = {}
         days: dict[str, list[PriceKey]] = {}
-        for group in self._engine.query(query_text("priceable_groups"), _parameters(selection)):
+        for group in self._database.query(query_text("priceable_groups"), _parameters(selection)):
             tally = _tally(tallies, group["provider"], group["request_model"] or group["response_model"])
             tally.calls += group["calls"]
             tally.unpriced += group["unpriced_calls"]
@@ -175,9 +142,8 @@ class Repricing:
         for day, groups in days.items():
             for page in self._pages(selection, day, groups):
                 for changes in _changes(page, tallies):
-                    if not run.dry:
-                        self._apply(self._write_journal(run, batch, changes))
-                    batch += 1
+                    if not dry_run:
+                        batch = self._journals.apply(run, batch, cause, changes)
         return tuple(sorted(tallies.values(), key=lambda tally: (-tally.cost_after_usd, tally.provider, tally.model)))
 
     def _pages(self, selection: Selection, day: str, groups: list[PriceKey]) -> Iterator[list[dict[str, Any]]]:
@@ -185,49 +151,16 @@ class Repricing:
         fixed = {**_parameters(selection), "day": day, "page": PAGE_CALLS, "groups": "\n".join(map(json.dumps, groups))}
         after, after_key = "1970-01-01 00:00:00", 0
         while True:
-            page = self._engine.query(sql, {**fixed, "after": after, "after_key": after_key})
+            page = self._database.query(sql, {**fixed, "after": after, "after_key": after_key})
             if page:
                 yield page
                 after, after_key = page[-1]["began"], page[-1]["CallKey"]
             if len(page) < PAGE_CALLS:
                 return
 
-    def _write_journal(self, run: _Run, batch: int, changes: Iterable[list[Any]]) -> Path:
-        self._make_folder()
-        path = self._folder / f"{run.name}.{batch:06d}.{run.cause}{JOURNAL_SUFFIX}"
-        temporary = path.with_name(f"{path.name}.tmp")
-        with temporary.open("w", encoding="utf-8") as file:
-            file.writelines(f"{json.dumps(change)}\n" for change in changes)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-        return path
-
-    def _make_folder(self) -> None:
-        storable_path(self._folder)
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-
-    def _apply(self, path: Path) -> None:
-        """Steps 2 to 4, as often as need be."""
-        run, _, cause, _ = path.name.split(".")
-        with path.open(encoding="utf-8") as file:
-            day = json.loads(file.readline())[0][:10]
-        words = {
-            "CALL_KEY": CALL_KEY,
-            "CAUSE": quoted(cause),
-            "RUN": quoted(run),
-            "BATCH": quoted(path.stem),
-            "CHANGED_AT": quoted(f"{int(run.partition('-')[0]) / 1e9:.3f}"),
-            "FILE": quoted(str(path.absolute())),
-            "DAY": quoted(day),
-        }
-        self._engine.execute(_filled("insert_cost_changes", words))
-        self._engine.execute(_filled("apply_cost_changes", words))
-        path.unlink()
-
 
 def _changes(page: list[dict[str, Any]], tallies: dict[tuple[str, str], ModelPrices]) -> list[list[list[Any]]]:
-    """Rows of ``llm_cost_changes`` for a page of calls, by the source and the snapshot of the new cost."""
+    """Changes, as ``CHANGED_COLUMNS``, for a page of calls, by the source and the snapshot of the new cost."""
     by_table: dict[tuple[str, str], list[list[Any]]] = {}
     for call in page:
         tally = _tally(tallies, call["Provider"], call["RequestModel"] or call["ResponseModel"])
@@ -252,9 +185,16 @@ def _changes(page: list[dict[str, Any]], tallies: dict[tuple[str, str], ModelPri
                 call["SpanId"],
                 call["ServiceName"],
                 call["Operation"],
+                call["AppOperation"],
                 call["Provider"],
                 call["RequestModel"],
+                call["RequestModel"] or call["ResponseModel"],
                 call["Status"],
+                call["ErrorType"],
+                call["UserId"],
+                call["SessionId"],
+                call["ConversationId"],
+                call["InputTokens"] + call["OutputTokens"],
                 call["Priced"],
                 call["CostUsd"],
                 call["CostSource"],
@@ -280,7 +220,3 @@ def _parameters(selection: Selection) -> dict[str, str | int | float]:
         "model": selection.model,
         "only_unpriced": int(selection.only_unpriced),
     }
-
-
-def _filled(name: str, words: dict[str, str]) -> str:
-    return _WORD.sub(lambda found: words[found[0]], query_text(name))

@@ -2,7 +2,8 @@
 SELECT
     toString(Timestamp) AS began,
     toUnixTimestamp64Nano(Timestamp) / 1e9 AS began_unix_s,
-    TraceId, SpanId, ServiceName, Operation, Provider, RequestModel, ResponseModel, BilledAs, Status, ServiceTier,
+    TraceId, SpanId, ServiceName, Operation, AppOperation, Provider, RequestModel, ResponseModel, BilledAs, ServiceTier,
+    Status, ErrorType, UserId, SessionId, ConversationId,
     InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens, CacheWrite1hTokens, ReasoningTokens,
     InputAudioTokens, OutputAudioTokens, InputImageTokens, OutputImageTokens, OtherUsage,
     CostUsd, Priced, CostSource, CostSnapshot,
@@ -15,7 +16,7 @@ WHERE toDate(Timestamp) = {day:Date}
     AND CostSource != 'provider' AND CostParts = 0
     AND (InputTokens + OutputTokens > 0 OR notEmpty(OtherUsage))
     -- A framework's span around a call that is recorded as well has the same tokens again.
-    AND (SpanId = '' OR SpanId NOT IN (
+    AND (SpanId = '' OR SpanId GLOBAL NOT IN (
         SELECT ParentSpanId FROM llm_calls
         WHERE Timestamp >= {day:Date} - INTERVAL 1 HOUR AND Timestamp < {day:Date} + INTERVAL 25 HOUR
             AND ParentSpanId != ''

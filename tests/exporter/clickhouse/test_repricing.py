@@ -16,18 +16,15 @@ import pytest
 
 import vigilo
 
+from .rollup_sums import ROLLUPS_AND_CALLS, assert_equal
+
 CHANGES = """SELECT SpanId, toString(OldCostUsd) AS old, OldPriced, OldSource, OldSnapshot, toString(NewCostUsd) AS new,
     NewSource, Cause FROM llm_cost_changes ORDER BY SpanId"""
 COSTS = "SELECT SpanId, toString(CostUsd) AS cost, Priced, CostSource FROM llm_calls ORDER BY SpanId"
 SUMS = """SELECT
-    (SELECT toString(sum(CostUsd)) FROM llm_calls) AS calls_usd,
-    (SELECT toString(sum(CostUsd)) FROM llm_hourly) AS hourly_usd,
-    (SELECT countIf(Priced) FROM llm_calls) AS priced, (SELECT sum(PricedCalls) FROM llm_hourly) AS hourly_priced,
-    (SELECT
-        countIf(NOT Priced AND (InputTokens + OutputTokens > 0 OR notEmpty(OtherUsage))) FROM llm_calls) AS unpriced,
-    (SELECT sum(UnpricedCalls) FROM llm_hourly) AS hourly_unpriced,
-    (SELECT count() FROM llm_calls) AS calls, (SELECT sum(Calls) FROM llm_hourly) AS hourly_calls,
-    (SELECT count() FROM llm_cost_changes) AS changes"""
+    (SELECT count() FROM llm_cost_changes) AS changes, count() AS calls, toString(sum(CostUsd)) AS calls_usd,
+    countIf(Priced) AS priced,
+    countIf(NOT Priced AND (InputTokens + OutputTokens > 0 OR notEmpty(OtherUsage))) AS unpriced FROM llm_calls"""
 
 DIE = """
 import os, sys
@@ -38,21 +35,23 @@ from vigilo_exporter.clickhouse.store import open_store
 from vigilo_exporter.clickhouse.engine import Engine
 
 home, moment = Path(sys.argv[1]), sys.argv[2]
-execute = Engine.execute
+execute, insert = Engine.execute, Engine.insert
+
+def dying_insert(self, table, *arguments):
+    if table == "llm_cost_changes" and moment == "before the insert":
+        os._exit(9)
+    insert(self, table, *arguments)
+    if table == "llm_cost_changes" and moment == "before the mutation":
+        os._exit(9)
 
 def dying_execute(self, statement):
-    if "INSERT INTO llm_cost_changes" in statement and moment == "before the insert":
-        os._exit(9)
-    if "ALTER TABLE llm_calls" in statement:
-        if moment == "before the mutation":
-            os._exit(9)
-        if moment == "amid the mutation":
-            statement = statement.replace("mutations_sync = 1", "mutations_sync = 0")
+    if "ALTER TABLE llm_calls" in statement and moment == "amid the mutation":
+        statement = statement.replace("mutations_sync = 2", "mutations_sync = 0")
     execute(self, statement)
     if "ALTER TABLE llm_calls" in statement and moment in ("amid the mutation", "before unlinking"):
         os._exit(9)
 
-Engine.execute = dying_execute
+Engine.execute, Engine.insert = dying_execute, dying_insert
 with open_store(home) as store:
     store.reprice(repricing.Selection(datetime(2026, 1, 1, tzinfo=timezone.utc), datetime.now(timezone.utc)))
 """
@@ -80,7 +79,13 @@ def call(number, model="gpt-4o", input_tokens=1000, output_tokens=500, *, at="20
         "TraceId": f"{number:032x}",
         "SpanId": f"{number:016x}",
         "ServiceName": "shop",
+        "StatusCode": "Error" if number % 5 == 4 else "Unset",
         "SpanAttributes": {
+            "user.id": f"user-{number % 3}",
+            "session.id": f"session-{number % 4}",
+            "gen_ai.conversation.id": f"conversation-{number % 5}" if number % 7 else "",
+            "vigilo.operation": f"task-{number % 2}",
+            "error.type": "timeout" if number % 5 == 4 else "",
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": "openai",
             "gen_ai.request.model": model,
@@ -113,13 +118,11 @@ def reprice(vigilo_command):
 
 @pytest.fixture
 def sums(ask):
-    """The sums of calls, which must be those of the hours, and the number of changes."""
+    """The sums of calls, which must be those of all rollups, and the number of changes."""
 
     def read():
-        (row,) = ask(SUMS)["answers"][0]
-        for name in ("usd", "priced", "unpriced", "calls"):
-            of_calls = row["calls_usd"] if name == "usd" else row[name]
-            assert row[f"hourly_{name}"] == of_calls, (name, row)
+        (row,), *compared = ask(SUMS, *ROLLUPS_AND_CALLS)["answers"]
+        assert_equal(compared)
         return row
 
     return read
@@ -305,7 +308,7 @@ def test_dying_at_the_worst_moment_is_made_good(home, write_segments, ask, pytho
     ask("SELECT 1")
     died = python("-c", DIE, home, moment)
     assert died.returncode == 9, died.stderr
-    assert len(list((home / "reprice").glob("*.json"))) == 1
+    assert len(list((home / "reprice").glob("*.jsonl"))) == 1
     half = sums()  # opening the store completes what was begun, and no more: one of two days
     assert (half["changes"], half["calls_usd"]) == (20, "10.15")
     assert list((home / "reprice").iterdir()) == []
