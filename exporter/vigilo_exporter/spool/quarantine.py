@@ -51,7 +51,7 @@ class Quarantine:
         self.folder.mkdir(mode=0o700, exist_ok=True)
         kept = self._free_name(name)
         # First the reason: whoever dies in between leaves a line too much rather than a file without one.
-        records.append(self.folder / REASONS, {"at": records.now(), "name": kept, "reason": reason})
+        records.append(self.folder / REASONS, [{"at": records.now(), "name": kept, "reason": reason}])
         try:
             os.rename(self._spool / name, self.folder / kept)
         except FileNotFoundError:  # somebody took it meanwhile

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -17,18 +18,37 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
-def append(path: Path, *lines: Mapping[str, Any]) -> None:
+def append(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
     """Adds lines in one write, so that those of several processes do not mix.
 
     Raises:
         OSError: the disk refuses.
     """
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
+    text = _text(lines).encode()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
-        os.write(descriptor, text.encode())
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":  # the disk was full in the middle of a line
+            text = b"\n" + text
+        if os.write(descriptor, text) < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     finally:
         os.close(descriptor)
+
+
+def replace(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Writes the file anew. Nobody may add to it meanwhile.
+
+    Raises:
+        OSError: the disk refuses; the file is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(_text(lines), "utf-8")
+        temporary.chmod(0o600)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
@@ -44,3 +64,7 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(content, dict):
             yield content
+
+
+def _text(lines: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(line) + "\n" for line in lines)

@@ -12,9 +12,9 @@ _NAME = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment by its name, which is its identity. Segments sort by the time of writing.
+    """A segment by its name, which is its identity. Names sort by the time of writing.
 
     Attributes:
         time_ns: when it was written, in ns since 1970.
