@@ -10,9 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.exporter.clickhouse.faulty_proxy import faulty_proxy
+from tests.exporter.clickhouse.server import clickhouse_server
 
 import vigilo
 import vigilo_exporter
+
+__all__ = ["clickhouse_server"]  # a fixture
 
 IMPORT_PATH = os.pathsep.join(str(Path(package.__file__).parents[1]) for package in (vigilo, vigilo_exporter))
 
@@ -57,6 +61,13 @@ def python(*arguments, stdin=None, environ=None):
 @pytest.fixture(name="python")
 def _python():
     return python
+
+
+@pytest.fixture
+def proxied_server(clickhouse_server):
+    """A server, and a proxy in front of it that makes INSERTs fail."""
+    with faulty_proxy(clickhouse_server.url) as proxy:
+        yield clickhouse_server, proxy
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The embedded ClickHouse engine (chDB) behind two handles: one that writes, one that only reads.
+"""The embedded ClickHouse engine (chDB) behind handles: one that writes, one that only reads, and more on demand.
 
 chDB is imported when an engine is opened, never with this module: it takes 200 MB, and a process that has ever imported
 it must not fork (a forked child hangs for ever in its first query: chdb-io/chdb issue 355).
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vigilo.errors import MissingExtraError, StoreError
@@ -38,6 +39,53 @@ _FORBIDDEN_IN_PATHS = frozenset("*?{},\\\n")
 _ERROR = re.compile(r"Code: (\d+)\. DB::Exception: (.*?)(?:: In scope .*)?\s*(?:\((\w+)\))?\s*$", re.DOTALL)
 
 
+class EngineError(ClickHouseError):
+    """The engine refused a statement.
+
+    Attributes:
+        text: the whole of what it said, ``Code: 47. DB::Exception: ...``; it may quote the statement.
+    """
+
+    def __init__(self, message: str, code: int, text: str) -> None:
+        super().__init__(message, code)
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a statement gave: its rows in the format asked for, and how many rows it read to give them."""
+
+    data: bytes
+    rows_read: int
+
+
+class Handle:
+    """A session with an open engine: what is SET or USEd in it stays in it. For one thread at a time."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def run(self, sql: str, output_format: str = "Null", parameters: Mapping[str, str] | None = None) -> Answer:
+        """Runs a statement.
+
+        Args:
+            sql: one statement; a FORMAT in it wins over ``output_format``.
+            output_format: of the answer.
+            parameters: values for ``{name:Type}`` in it, escaped as fields of ClickHouse's tab-separated format.
+
+        Raises:
+            EngineError: the engine refused it.
+        """
+        try:
+            result = self._connection.query(sql, output_format, params=dict(parameters or {}))
+            return Answer(result.bytes() or b"", result.rows_read())
+        except RuntimeError as error:
+            raise _engine_error(error) from None
+
+    def close(self) -> None:
+        self._connection.close()
+
+
 class Engine:
     """An open database folder. A process can hold one folder open at a time, and a folder one process."""
 
@@ -48,25 +96,35 @@ class Engine:
             MissingExtraError: chDB is not installed.
             StoreError: the folder cannot be opened.
         """
-        connect = _chdb_connect()
-        path = storable_path(folder)
+        self._connect = _chdb_connect()
         options = "&".join(f"{name}={value}" for name, value in STARTUP.items())
+        self._address = f"{storable_path(folder)}?{options}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._writer = connect(f"{path}?{options}")
-            self._writer.query(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
-            self._reader = connect(f"{path}?{options}")
-        except (OSError, RuntimeError) as error:
-            reason = _engine_error(error) if isinstance(error, RuntimeError) else error
-            raise StoreError(f"cannot open the database in {folder}: {reason}") from None
+            first = self._session()
+            first.run(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+            self._writer = self.handle()
+            self._reader = self.handle()
+            first.close()
+        except (OSError, EngineError) as error:
+            raise StoreError(f"cannot open the database in {folder}: {error}") from None
+        for statement in READING:
+            self._reader.run(statement)
+
+    def handle(self) -> Handle:
+        """A session of its own, with vigilo's limits, in vigilo's database. Close it before the engine.
+
+        Raises:
+            EngineError: the engine refuses.
+        """
+        handle = self._session()
         for statement in SESSION:
-            self.execute(statement)
-        for statement in (*SESSION, *READING):
-            self._run(self._reader, statement, "Null", None)
+            handle.run(statement)
+        return handle
 
     def execute(self, statement: str) -> None:
         """Runs a statement that gives no rows: DDL or INSERT ... SELECT."""
-        self._run(self._writer, statement, "Null", None)
+        self._writer.run(statement)
 
     def query(self, sql: str, parameters: Mapping[str, str | int | float] | None = None) -> list[dict[str, Any]]:
         """Rows of a SELECT as mappings. 64-bit integers come as ``int``, decimals as ``str``, NaN as None.
@@ -80,7 +138,7 @@ class Engine:
         """
         escaped = {name: _escaped(value) for name, value in (parameters or {}).items()}
         # Decoded at once, since json.loads looks for the encoding of each; other ends of lines may be within a text.
-        lines = self._run(self._reader, sql, "JSONEachRow", escaped).decode().split("\n")
+        lines = self._reader.run(sql, "JSONEachRow", escaped).data.decode().split("\n")
         return [json.loads(line) for line in lines if line]
 
     def insert(self, table: str, columns: Columns, files: Sequence[Path], token: str) -> None:
@@ -98,12 +156,11 @@ class Engine:
         self._reader.close()
         self._writer.close()
 
-    def _run(self, handle: Any, sql: str, output_format: str, parameters: dict[str, Any] | None) -> bytes:
+    def _session(self) -> Handle:
         try:
-            result: bytes = handle.query(sql, output_format, params=parameters or {}).bytes()
+            return Handle(self._connect(self._address))
         except RuntimeError as error:
             raise _engine_error(error) from None
-        return result or b""
 
 
 def storable_path(path: Path) -> str:
@@ -148,10 +205,10 @@ def _chdb_connect() -> Any:
     return connect
 
 
-def _engine_error(error: RuntimeError) -> ClickHouseError:
+def _engine_error(error: RuntimeError) -> EngineError:
     text = str(error)
     found = _ERROR.search(text)
     if found is None:
-        return ClickHouseError(f"ClickHouse: {text[:300]}")
+        return EngineError(f"ClickHouse: {text[:300]}", 0, text)
     code, message, name = found.groups()
-    return ClickHouseError(f"ClickHouse: {message[:300]} ({name or 'error'} {code})", int(code))
+    return EngineError(f"ClickHouse: {message[:300]} ({name or 'error'} {code})", int(code), text)

@@ -1,0 +1,1 @@
+"""ClickHouse's HTTP interface in front of an embedded engine: clickhouse-connect, Grafana and DBeaver can connect."""
