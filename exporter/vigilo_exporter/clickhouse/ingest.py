@@ -1,91 +1,116 @@
-"""Moves the spool's segments into the database, each row exactly once, whenever the process dies.
+"""Moves the spool's segments into the database, each row exactly once, whenever the process or the server dies.
 
-1. A manifest names a group of segments, and is on disk before anything is inserted.
-2. The group goes in as one INSERT with the manifest's name as its deduplication token.
-3. After ClickHouse acknowledged it, the segments are unlinked, then the manifest.
+1. A manifest names a group of segments, and is on disk before anything is sent.
+2. The group goes in as one insert with the manifest's name as its deduplication token.
+3. After ClickHouse acknowledged it, the manifest is marked, the segments are unlinked, then the manifest.
 
-Whoever comes after a crash finishes the manifests first, with the same token and the same rows, which ClickHouse counts
-once if it had them already: in the table and in every materialized view's target. A group with a segment missing was
-acknowledged, because segments are unlinked only then.
+Whoever comes after a crash, or after a server that gave no answer, finishes the manifests first, with the same token
+and the same rows, which ClickHouse counts once if it had them already: in the table and in every materialized view's
+target. Of several endpoints the same one is asked again, since in a cluster another may be another shard.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import time
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import zstandard
-
-from vigilo_exporter.clickhouse.database import ClickHouseError
-from vigilo_exporter.clickhouse.engine import rows_of, storable_path
+from vigilo_exporter.clickhouse.database import ClickHouseError, Layout
+from vigilo_exporter.clickhouse.groups import Group, groups_of
+from vigilo_exporter.clickhouse.http import HttpDatabase, ShortWriteError
+from vigilo_exporter.clickhouse.manifest import Manifest
+from vigilo_exporter.clickhouse.refusals import (
+    EVERYTHING_WAITS,
+    ITS_TABLE_WAITS,
+    SEGMENT_AT_FAULT,
+    TABLE_AT_FAULT,
+    of_a_view,
+)
 from vigilo_exporter.convert.columns import COLUMNS
-from vigilo_exporter.spool import SUFFIX
+from vigilo_exporter.spool import MANIFEST_SUFFIX, SUFFIX, Segment, Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from vigilo_exporter.clickhouse.engine import Engine
+    from vigilo_exporter.clickhouse.database import Database
 
-MANIFEST_SUFFIX = ".manifest"
-QUARANTINE = "quarantine"
-GROUP_SEGMENTS = 200
-GROUP_BYTES = 64 * 2**20  # of rows, uncompressed: the engine holds a group in memory to sort it
-_SEGMENT = re.compile(r"\d{20}-\d+-[0-9a-f]{8}-\d+(?:-\d+)?\.(\w+)\.native\.zst")
-_ENGINE_AT_FAULT = frozenset({76, 159, 202, 241, 243, 252, 394, 396})
-"""Codes that say nothing about the rows: files, time, memory, disk space, too many parts or queries."""
+__all__ = ["Ingest", "Ingested"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What one round did. ``quarantined`` names the segments set aside because they could not be read."""
+    """What one round did.
+
+    Attributes:
+        segments: how many were delivered.
+        quarantined: names of those set aside because they could not be.
+        rows: delivered, of each table, as far as the segments' names say.
+    """
 
     segments: int = 0
     quarantined: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Segments of one table that go in together."""
-
-    table: str
-    segments: tuple[str, ...]
+    rows: tuple[tuple[str, int], ...] = ()
 
 
 class Ingest:
-    """One round over a spool: all that lay there when it began. Only the owner of the database may run it."""
+    """One round over a spool: all that lay there when it began.
 
-    def __init__(self, engine: Engine, spool: Path) -> None:
-        self._engine = engine
+    Only one process at a time may run it: the owner of an embedded database, or who holds ``ship.lock``.
+
+    Args:
+        database: where to.
+        spool: the spool's folder.
+        layout: what the tables there are called.
+        go_on: asked before each insert; False ends the round early.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        spool: Path,
+        layout: Layout | None = None,
+        go_on: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._database = database
         self._spool = spool
+        self._layout = layout or Layout()
+        self._go_on = go_on
+        self._pieces = Spool(spool.parent)
         self._segments = 0
+        self._rows: dict[str, int] = {}
         self._quarantined: list[str] = []
+        self._waiting: dict[str, ClickHouseError] = {}  # by table, or by the manifest of a group that waits alone
 
     def run(self) -> Ingested:
-        """Ingests everything.
+        """Delivers everything.
 
         Raises:
-            ClickHouseError: ClickHouse could not take a group for a reason not in its segments: a full disk. The
-                group stays in the spool.
+            ClickHouseError: ClickHouse could not take a group for a reason not in its segments: a full disk, no answer.
+                The group stays in the spool. Groups of other tables went in, unless nothing goes in.
+            OSError: the spool cannot be read or written.
         """
         names = self._names()
         taken = self.finish_begun()
         waiting = [name for name in names if name.endswith(SUFFIX) and name not in taken]
-        for group in self._groups(waiting):
-            self._insert_new(group)
-        return Ingested(self._segments, tuple(self._quarantined))
+        for group in groups_of(self._spool, waiting, self._set_aside):
+            if group.table not in self._waiting and self._go_on():
+                self._deliver_new(group)
+        if self._waiting:
+            raise next(iter(self._waiting.values()))
+        return self.done
+
+    @property
+    def done(self) -> Ingested:
+        """What was done so far."""
+        return Ingested(self._segments, tuple(self._quarantined), tuple(sorted(self._rows.items())))
 
     def has_work(self) -> bool:
         """Whether anything waits to be taken in, or was begun."""
         return any(name.endswith((SUFFIX, MANIFEST_SUFFIX)) for name in self._names())
 
     def finish_begun(self) -> frozenset[str]:
-        """Completes the groups that an earlier owner began; gives the segments that are dealt with.
+        """Completes the groups that were begun earlier; gives the segments that need no other group.
 
         Raises:
             ClickHouseError: as for :meth:`run`.
@@ -97,124 +122,155 @@ class Ingest:
         return frozenset(taken)
 
     def _names(self) -> list[str]:
-        storable_path(self._spool)
         return sorted(entry.name for entry in os.scandir(self._spool)) if self._spool.is_dir() else []
 
-    def _finish(self, manifest: str) -> tuple[str, ...]:
-        """Completes a group that an earlier owner began; gives the segments that are dealt with."""
+    def _finish(self, name: str) -> tuple[str, ...]:
         try:
-            content = json.loads((self._spool / manifest).read_text("utf-8"))
-            group = Group(content["table"], tuple(content["segments"]))
-        except (ValueError, KeyError, TypeError):
-            self._set_aside(manifest)
+            manifest = Manifest.read(self._spool / name)
+        except ValueError as error:
+            self._set_aside(name, f"cannot be read: {error}")
             return ()
-        if all((self._spool / name).exists() for name in group.segments):
-            self._insert(group, manifest)
-        else:
-            self._remove(group, manifest)
-        return group.segments
+        left = tuple(segment for segment in manifest.segments if (self._spool / segment).exists())
+        # A segment may have been deleted by hand. If the rest was executed, the token counts it once all the same.
+        if manifest.acknowledged or not left or manifest.table not in COLUMNS:
+            self._remove(manifest)
+        elif manifest.table not in self._waiting and self._go_on():
+            self._deliver(replace(manifest, segments=left), begun=True)
+        return manifest.segments
 
-    def _insert(self, group: Group, manifest: str) -> None:
-        """Inserts a group; a segment that ClickHouse cannot read is set aside, and the others go in without it."""
+    def _deliver_new(self, group: Group) -> None:
+        with self._pieces.locked():  # else what is too much for the spool might be dropped in between
+            left = tuple(name for name in group.segments if (self._spool / name).exists())
+            if not left:
+                return
+            manifest = Manifest.new(group.table, left, self._endpoints()[0])
+            manifest.write(self._spool)
+        self._deliver(manifest, begun=False)
+
+    def _deliver(self, manifest: Manifest, *, begun: bool) -> None:
         try:
-            self._engine.insert(group.table, COLUMNS[group.table], self._paths(group.segments), manifest)
+            self._insert(manifest, begun=begun)
+        except ShortWriteError as error:
+            self._set_group_aside(manifest, f"{error}: look which rows are there before you deliver it again")
         except ClickHouseError as error:
-            unreadable = () if error.code in _ENGINE_AT_FAULT else self._unreadable(group)
-            if not unreadable:
-                raise
-            # All segments are read and sorted before the first row goes in, so nothing of this group did. The manifest
-            # goes first: with it, a missing segment would mean that the group was acknowledged.
-            (self._spool / manifest).unlink()
-            for name in unreadable:
-                self._set_aside(name)
-            remaining = tuple(name for name in group.segments if name not in unreadable)
-            if remaining:
-                self._insert_new(Group(group.table, remaining))
+            self._refused(manifest, error)
         else:
-            self._segments += len(group.segments)
-            self._remove(group, manifest)
+            self._segments += len(manifest.segments)
+            rows = sum(segment.rows or 0 for segment in map(Segment.parse, manifest.segments) if segment is not None)
+            self._rows[manifest.table] = self._rows.get(manifest.table, 0) + rows
+            replace(manifest, acknowledged=True).write(self._spool, durably=False)
+            self._remove(manifest)
 
-    def _insert_new(self, group: Group) -> None:
-        self._insert(group, self._write_manifest(group))
+    def _insert(self, manifest: Manifest, *, begun: bool) -> None:
+        """Inserts a group, at an endpoint that it may have been executed at before, or else at any.
 
-    def _unreadable(self, group: Group) -> tuple[str, ...]:
-        """The segments whose rows ClickHouse cannot read as the table's."""
-        unreadable = []
-        for name in group.segments:
-            source = rows_of(self._paths([name]), COLUMNS[group.table])
+        Raises:
+            ClickHouseError: no endpoint took it. ``executed`` is None where one may have.
+        """
+        known = self._endpoints()
+        pinned = begun and manifest.endpoint in known
+        endpoints = [manifest.endpoint] if pinned else known
+        for place, endpoint in enumerate(endpoints):
+            if endpoint != manifest.endpoint:
+                manifest = replace(manifest, endpoint=endpoint)
+                manifest.write(self._spool)
             try:
-                self._engine.execute(f"SELECT * FROM {source} FORMAT Null")  # noqa: S608 - names of ours
+                self._send(manifest, begun=begun)
             except ClickHouseError as error:
-                if error.code in _ENGINE_AT_FAULT:
+                if pinned or error.executed is not False:
                     raise
-                unreadable.append(name)
-        return tuple(unreadable)
-
-    def _groups(self, names: Iterable[str]) -> Iterator[Group]:
-        """Segments by table, oldest first, in groups of bounded size; unreadable ones are set aside."""
-        by_table: dict[str, list[str]] = {}
-        for name in names:
-            match = _SEGMENT.fullmatch(name)
-            if match is None or match[1] not in COLUMNS:
-                self._set_aside(name)
+                if place == len(endpoints) - 1 or error.code not in EVERYTHING_WAITS:
+                    replace(manifest, endpoint="").write(self._spool)
+                    raise
             else:
-                by_table.setdefault(match[1], []).append(name)
-        for table, segments in by_table.items():
-            group: list[str] = []
-            size = 0
-            for name in segments:
-                segment_size = whole_size(self._spool / name)
-                if segment_size is None:
-                    self._set_aside(name)
-                    continue
-                if group and (len(group) >= GROUP_SEGMENTS or size + segment_size > GROUP_BYTES):
-                    yield Group(table, tuple(group))
-                    group, size = [], 0
-                group.append(name)
-                size += segment_size
-            if group:
-                yield Group(table, tuple(group))
+                return
+
+    def _send(self, manifest: Manifest, *, begun: bool) -> None:
+        database = self._database
+        if manifest.endpoint and isinstance(database, HttpDatabase):
+            database = database.at(manifest.endpoint)
+        table, columns = self._layout.stored(manifest.table), COLUMNS[manifest.table]
+        for again in (begun, True):
+            try:
+                database.insert(table, columns, self._paths(manifest.segments), manifest.name)
+            except ShortWriteError as error:
+                # Nothing written is what a server may say of rows that it has; the first time it has not.
+                if error.written or (again and not begun):
+                    raise
+                if again:
+                    return
+            else:
+                return
+
+    def _refused(self, manifest: Manifest, error: ClickHouseError) -> None:
+        """Sets aside what is to blame, and delivers the rest of the group without it.
+
+        Raises:
+            ClickHouseError: nothing can be delivered now.
+        """
+        if error.code in EVERYTHING_WAITS:
+            if manifest.endpoint and len(self._endpoints()) > 1:
+                self._waiting.setdefault(manifest.name, error)  # others may go to another endpoint
+                return
+            raise error
+        if error.code in TABLE_AT_FAULT:
+            self._set_group_aside(manifest, str(error))
+            return
+        if error.code in ITS_TABLE_WAITS or of_a_view(error):
+            self._waiting.setdefault(manifest.table, error)
+            return
+        unreadable = self._unreadable(manifest)
+        # All of a group is read before its first row goes in, so nothing of it did.
+        if unreadable:
+            remaining = tuple(name for name in manifest.segments if name not in unreadable)
+            (self._spool / manifest.name).unlink()
+            for name, reason in unreadable.items():
+                self._set_aside(name, reason)
+            if remaining:
+                self._deliver_new(Group(manifest.table, remaining))
+        elif error.code not in SEGMENT_AT_FAULT or not isinstance(self._database, HttpDatabase):
+            self._waiting.setdefault(manifest.table, error)
+        elif len(manifest.segments) == 1:
+            self._set_group_aside(manifest, str(error))
+        else:
+            (self._spool / manifest.name).unlink()
+            for name in manifest.segments:
+                self._deliver_new(Group(manifest.table, (name,)))
+
+    def _unreadable(self, manifest: Manifest) -> dict[str, str]:
+        """The segments whose rows ClickHouse cannot read as the table's, and why."""
+        columns = COLUMNS[manifest.table]
+        structure = ", ".join(f"`{name}` {type_}" for name, type_ in columns).replace("'", "\\'")
+        unreadable = {}
+        for name in manifest.segments:
+            try:
+                nowhere = f"FUNCTION null('{structure}')"
+                self._database.insert(nowhere, columns, self._paths([name]), f"{manifest.name}/{name}")
+            except ShortWriteError:
+                continue
+            except ClickHouseError as error:
+                if error.code in EVERYTHING_WAITS:
+                    raise
+                unreadable[name] = str(error)
+        return unreadable
+
+    def _endpoints(self) -> tuple[str, ...]:
+        """Where the database is; the embedded one is at no endpoint."""
+        return self._database.endpoints if isinstance(self._database, HttpDatabase) else ("",)
 
     def _paths(self, names: Iterable[str]) -> list[Path]:
         return [self._spool / name for name in names]
 
-    def _write_manifest(self, group: Group) -> str:
-        manifest = f"{time.time_ns():020d}-{os.getpid()}.{group.table}{MANIFEST_SUFFIX}"
-        temporary = self._spool / f"{manifest}.tmp"
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump({"table": group.table, "segments": group.segments}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(self._spool / manifest)
-        return manifest
-
-    def _remove(self, group: Group, manifest: str) -> None:
-        for name in (*group.segments, manifest):
+    def _remove(self, manifest: Manifest) -> None:
+        for name in (*manifest.segments, manifest.name):
             (self._spool / name).unlink(missing_ok=True)
 
-    def _set_aside(self, name: str) -> None:
-        folder = self._spool / QUARANTINE
-        folder.mkdir(exist_ok=True)
-        with suppress(FileNotFoundError):  # somebody deleted it meanwhile
-            (self._spool / name).replace(folder / name)
+    def _set_group_aside(self, manifest: Manifest, reason: str) -> None:
+        # The manifest goes first: what it names is delivered.
+        (self._spool / manifest.name).unlink()
+        for name in manifest.segments:
+            self._set_aside(name, reason)
+
+    def _set_aside(self, name: str, reason: str) -> None:
+        if self._pieces.set_aside(name, reason):
             self._quarantined.append(name)
-
-
-def whole_size(path: Path) -> int | None:
-    """Bytes that the file unpacks to, or None when it is empty, cut off, or not zstd.
-
-    ClickHouse reads a cut-off file as one without rows and says nothing.
-    """
-    size = 0
-    decompressor = zstandard.ZstdDecompressor()
-    try:
-        frames = memoryview(path.read_bytes())
-        while frames:
-            frame = decompressor.decompressobj()
-            size += len(frame.decompress(frames))
-            if not frame.eof:
-                return None
-            frames = memoryview(frame.unused_data)
-    except zstandard.ZstdError:
-        return None
-    return size or None
