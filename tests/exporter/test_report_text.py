@@ -10,7 +10,7 @@ import pytest
 from vigilo.errors import ConfigError
 from vigilo_exporter.cli.report import parse_by, parse_since
 from vigilo_exporter.cli.report_formats import priced_by, usd
-from vigilo_exporter.report import PriceOrigin
+from vigilo_exporter.figures import PriceOrigin
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
 

@@ -16,14 +16,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vigilo_exporter.report import Figures
+from vigilo_exporter.figures import Figures
 
 if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
     from pathlib import Path
 
-    from vigilo_exporter.report import Kept, PriceOrigin, Report
+    from vigilo_exporter.figures import PriceOrigin
+    from vigilo_exporter.report import Kept, Report
 
 TEXT_ROWS = 20
 _UNCUT_WIDTH = 1000  # piped text is read by programs too: nothing in it may be cut or folded
@@ -34,10 +35,14 @@ _SOURCES = {"provider": "the provider itself", "span": "other instrumentors", "u
 
 
 def as_json(report: Report) -> str:
-    """The report as one JSON object. ``cost_usd`` is a string with every digit, or null where nothing is priced."""
+    """The report as one JSON object. ``cost_usd`` is a string with every digit, or null where nothing is priced.
+
+    ``latency_from`` is ``calls`` where the latencies are exact, or ``buckets`` where they are up to 9 % off.
+    """
     document = {
         "since": report.since.isoformat(),
         "until": report.until.isoformat(),
+        "latency_from": report.latency_from,
         "totals": _record(report.totals, without=("key", "provider")),
         "unpriced_models": [asdict(model) for model in report.unpriced_models],
         "by": {
@@ -53,11 +58,11 @@ def as_csv(report: Report) -> str:
     names = [spec.name for spec in fields(Figures)]
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["by", *names])
+    writer.writerow(["by", *names, "latency_from"])
     for name, rows in {"total": (report.totals,), **report.by}.items():
         for row in rows:
             record = _record(row) | {"priced_by": "; ".join(_origin(one) for one in row.priced_by)}
-            writer.writerow([name, *(record[field] for field in names)])
+            writer.writerow([name, *(record[field] for field in names), report.latency_from])
     return buffer.getvalue()
 
 
@@ -77,8 +82,10 @@ def print_text(report: Report, kept: Kept, home: Path) -> None:
             longest = max(len(shown(row.key)) for row in rows)
             table = _table(name, rows, max(longest - excess, _LEAST_KEY_WIDTH))
         console.print(table)
-        if len(rows) > TEXT_ROWS:
-            console.print(f"  and {len(rows) - TEXT_ROWS} more: --format csv shows all\n")
+        if (more := report.groups.get(name, len(rows)) - TEXT_ROWS) > 0:
+            console.print(f"  and {more:,} more: --format csv shows all\n")
+    if report.latency_from == "buckets":
+        console.print(Text("Latencies of that many calls are read from counts by length, and up to 9 % off."))
 
 
 def usd(cost: Decimal | None) -> str:
