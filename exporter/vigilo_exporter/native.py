@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-_NUMBERS = {  # ClickHouse's type -> code of the `array` module
+NUMBERS = {  # ClickHouse's type -> code of the `array` module
     "Bool": "B",
     "UInt8": "B",
     "UInt16": "H",
@@ -71,8 +71,8 @@ def block(columns: Sequence[tuple[str, str]], data: Sequence[Sequence[Any]]) -> 
 
 @cache
 def _codec(type_: str) -> _Codec:
-    if type_ in _NUMBERS:
-        return _numbers(_NUMBERS[type_])
+    if type_ in NUMBERS:
+        return _numbers(NUMBERS[type_])
     if type_ == "String":
         return _Codec(b"", _write_strings)
     if type_ == "LowCardinality(String)":

@@ -78,8 +78,8 @@ class Spool:
     def write(self, table: str, block: bytes, rows: int) -> str:
         """Stores a Native block for a table. When it returns, the segment is there under its final name.
 
-        It may drop the oldest segments then, to keep to the limits: with 2 GB waiting, looking for them takes tens of
-        milliseconds, once in ten seconds or less often.
+        It may drop the oldest segments then, to keep to the limits: with 2 GB waiting, looking for them takes a few
+        tenths of a second, which comes to half a percent of the time at the most.
 
         Args:
             table: whose rows they are.
@@ -105,7 +105,7 @@ class Spool:
 
     def segments(self) -> list[Path]:
         """The segments that wait or are being delivered, oldest first."""
-        return [one.path for one in segments_in(self.folder)]
+        return [self.folder / one.name for one in segments_in(self.folder)]
 
     def begun(self) -> dict[str, str]:
         """The segments that a manifest names, with the name of the manifest: their delivery has begun."""

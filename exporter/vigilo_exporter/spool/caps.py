@@ -11,7 +11,6 @@ import os
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import zstandard
@@ -20,10 +19,11 @@ from vigilo.errors import internal_errors
 from vigilo_exporter.spool import quarantine, records
 from vigilo_exporter.spool.limits import Drop, SpoolLimits, summed, write_drops
 from vigilo_exporter.spool.lock import spool_lock
-from vigilo_exporter.spool.segment import Segment
+from vigilo_exporter.spool.segment import Segment, is_segment
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
 
 MANIFEST_SUFFIX = ".manifest"
 _ROOM = 0.95  # what dropping leaves of `max_bytes`, so that it is not needed again at the next write
@@ -34,12 +34,19 @@ _LOG_EVERY_S = 60.0
 _DAY_NS = 86_400 * 10**9
 
 
-class _Waiting(NamedTuple):
-    """A segment that could go."""
+class Waiting(NamedTuple):
+    """A segment's file."""
 
-    segment: Segment
+    name: str
+    bytes: int
+
+
+class _Surplus(NamedTuple):
+    """What must go, and why."""
+
     path: Path
     bytes: int
+    reason: str
 
 
 class Caps:
@@ -85,55 +92,53 @@ class Caps:
 
     def _look(self, now_s: float) -> None:
         self._look_at_s = now_s + _LOOK_EVERY_S
-        waiting, parked = self._both()
-        if self._unwritten or any(self._surplus(waiting)) or any(self._surplus(parked)):
+        waiting, surplus = self._surplus()
+        if self._unwritten or surplus:
             with suppress(TimeoutError), spool_lock(self._folder, 0):  # who holds it drops, too, or soon lets go of it
-                waiting, parked = self._both()  # without what another process dropped meanwhile
-                gone = self._drop([*self._surplus(waiting, begun(self._folder)), *self._surplus(parked)])
-                waiting = [one for one in waiting if one.path not in gone]
-        self._bytes = sum(one.bytes for one in waiting)
-        if self._limits.max_bytes is not None and self._bytes > self._limits.max_bytes:
+                waiting, surplus = self._surplus(begun(self._folder))  # without what another process dropped meanwhile
+                self._drop(surplus)
+                waiting -= sum(one.bytes for one in surplus if one.path.parent == self._folder)
+        self._bytes = waiting
+        if self._limits.max_bytes is not None and waiting > self._limits.max_bytes:
             self._over_until_s = now_s + _STILL_OVER_S
         self._look_at_s = max(self._look_at_s, now_s + _PAUSE_RATIO * (time.monotonic() - now_s))
 
-    def _both(self) -> tuple[list[_Waiting], list[_Waiting]]:
-        """The segments that wait, and those in quarantine."""
-        return segments_in(self._folder), segments_in(self._folder / quarantine.FOLDER)
+    def _surplus(self, named: Collection[str] = ()) -> tuple[int, list[_Surplus]]:
+        """The bytes that wait, and what must go: of what waits and is not ``named``, and of what is in quarantine."""
+        waiting = segments_in(self._folder)
+        parked = self._folder / quarantine.FOLDER
+        surplus = [*self._oldest(self._folder, waiting, named), *self._oldest(parked, segments_in(parked), ())]
+        return sum(one.bytes for one in waiting), surplus
 
-    def _surplus(self, waiting: Sequence[_Waiting], named: Collection[str] = ()) -> Iterator[tuple[_Waiting, str]]:
-        """The segments that must go, oldest first, and why; none of those named in a manifest."""
+    def _oldest(self, folder: Path, segments: Sequence[Waiting], named: Collection[str]) -> Iterator[_Surplus]:
         limit, days = self._limits.max_bytes, self._limits.max_age_days
-        total = sum(one.bytes for one in waiting)
+        total = sum(one.bytes for one in segments)
         target = total if limit is None or total <= limit else limit * _ROOM
-        oldest_ns = 0 if days == -1 else time.time_ns() - days * _DAY_NS
-        for one in waiting:
-            if one.path.name in named:
+        oldest = f"{0 if days == -1 else time.time_ns() - days * _DAY_NS:020d}"
+        for one in segments:
+            if one.name in named:
                 continue
-            if one.segment.time_ns < oldest_ns:
-                yield one, f"older than spool_max_age_days ({days})"
+            if one.name < oldest:  # names begin with the time
+                reason = f"older than spool_max_age_days ({days})"
             elif total > target:
-                yield one, f"more than spool_max_bytes ({limit})"
+                reason = f"more than spool_max_bytes ({limit})"
             else:
                 return
             total -= one.bytes
+            yield _Surplus(folder / one.name, one.bytes, reason)
 
-    def _drop(self, surplus: Sequence[tuple[_Waiting, str]]) -> frozenset[Path]:
-        """Counts and unlinks; gives what is gone. Needs the spool's lock."""
-        lost = summed(
-            Drop(records.now(), one.segment.table, 1, rows_in(one.segment, one.path), one.bytes, reason)
-            for one, reason in surplus
-        )
+    def _drop(self, surplus: Sequence[_Surplus]) -> None:
+        """Counts and unlinks. Needs the spool's lock."""
+        lost = summed(drop_of(one.path, one.bytes, one.reason) for one in surplus)
         with self._counting:
             self._unwritten += lost
         # First the lines: whoever dies in between has counted too much, not too little. A full disk takes them after.
         self._write_down()
-        for one, _ in surplus:
-            with suppress(FileNotFoundError):
-                one.path.unlink()
+        for one in surplus:
+            one.path.unlink(missing_ok=True)
         self._write_down()
         if lost:
             self._log(lost)
-        return frozenset(one.path for one, _ in surplus)
 
     def _write_down(self) -> None:
         with self._counting:
@@ -163,19 +168,18 @@ class Caps:
         )
 
 
-def segments_in(folder: Path) -> list[_Waiting]:
+def segments_in(folder: Path) -> list[Waiting]:
     """The segments of a folder with their sizes, oldest first."""
     found = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                segment = Segment.parse(entry.name)
-                if segment is not None:
+                if is_segment(entry.name):
                     with suppress(FileNotFoundError):  # taken in meanwhile
-                        found.append(_Waiting(segment, Path(entry.path), entry.stat(follow_symlinks=False).st_size))
+                        found.append(Waiting(entry.name, entry.stat(follow_symlinks=False).st_size))
     except FileNotFoundError:
         return []
-    return sorted(found, key=lambda one: one.path.name)
+    return sorted(found)
 
 
 def begun(folder: Path) -> dict[str, str]:
@@ -185,6 +189,14 @@ def begun(folder: Path) -> dict[str, str]:
         with suppress(OSError, ValueError, KeyError, TypeError):  # finished meanwhile, or none
             named.update(dict.fromkeys(json.loads(manifest.read_text("utf-8"))["segments"], manifest.name))
     return named
+
+
+def drop_of(path: Path, size: int, reason: str) -> Drop:
+    """How the loss of a segment is told."""
+    segment = Segment.parse(path.name)
+    if segment is None:
+        return Drop(records.now(), "", 1, 0, size, reason)
+    return Drop(records.now(), segment.table, 1, rows_in(segment, path), size, reason)
 
 
 def rows_in(segment: Segment, path: Path) -> int:
