@@ -12,12 +12,14 @@ from vigilo_exporter.cli.prices import prices
 from vigilo_exporter.cli.quota import quota
 from vigilo_exporter.cli.report import report
 from vigilo_exporter.cli.reprice import reprice
+from vigilo_exporter.cli.serve import serve
 
 # Locals in a traceback could show keys and messages.
 app = typer.Typer(name="vigilo", no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.command()(demo)
 app.command()(report)
 app.command()(reprice)
+app.command()(serve)
 app.command()(doctor)
 app.add_typer(prices, name="prices")
 app.add_typer(quota, name="quota")

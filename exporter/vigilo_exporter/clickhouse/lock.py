@@ -1,11 +1,11 @@
-"""The lock of a home folder: who holds it is the one owner of the database in it."""
+"""The locks of a home folder: who holds ``owner.lock`` is the one owner of the database in it."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from vigilo.errors import StoreError
@@ -15,46 +15,63 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_NAME = "owner.lock"
-_POLL_S = 0.02
+POLL_S = 0.02
 
 
 @contextmanager
-def owner_lock(home: Path, wait_s: float) -> Iterator[None]:
-    """Holds ``owner.lock``. The kernel lets go of it when the process ends, however it ends: it is never stale.
+def owner_lock(home: Path, wait_s: float, name: str = LOCK_NAME) -> Iterator[None]:
+    """Holds a lock. The kernel lets go of it when the process ends, however it ends: it is never stale.
 
     Args:
         home: the folder; made when it is not there.
-        wait_s: how long to wait for another owner to finish.
+        wait_s: how long to wait for another holder to finish.
+        name: which lock of the folder.
 
     Raises:
         StoreError: it was still held after ``wait_s``, or the folder cannot be written.
     """
-    path = home / LOCK_NAME
+    deadline = time.monotonic() + wait_s
+    with ExitStack() as stack:
+        while not take_lock(home, stack, name):
+            if time.monotonic() >= deadline:
+                raise still_held(home, wait_s, name)
+            time.sleep(POLL_S)
+        yield
+
+
+def take_lock(home: Path, stack: ExitStack, name: str = LOCK_NAME) -> bool:
+    """Takes a lock until the stack is closed, or gives False where another process holds it.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is said to models is in it
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(home / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StoreError(f"cannot write in {home}: {error.strerror}; set `VIGILO_HOME` to another folder") from None
     try:
-        _wait(descriptor, path, wait_s)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
-    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         os.close(descriptor)
+        return False
+    stack.callback(os.close, descriptor)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return True
 
 
-def _wait(descriptor: int, path: Path, wait_s: float) -> None:
-    deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                holder = os.pread(descriptor, 20, 0).decode("ascii", "replace") or "unknown"
-                raise StoreError(
-                    f"process {holder} holds the store ({path}), still after {wait_s:g} s: try again when it has ended"
-                ) from None
-            time.sleep(_POLL_S)
-        else:
-            return
+def holder_of(home: Path, name: str = LOCK_NAME) -> str:
+    """Id of the process that holds a lock, as far as it can be told: who held it last, if nobody does."""
+    try:
+        return (home / name).read_text("ascii", "replace")[:20]
+    except OSError:
+        return ""
+
+
+def still_held(home: Path, wait_s: float, name: str = LOCK_NAME) -> StoreError:
+    """What to tell of a lock that another process keeps."""
+    return StoreError(
+        f"process {holder_of(home, name) or 'unknown'} holds the store ({home / name}), still after {wait_s:g} s: "
+        "try again when it has ended"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import zstandard
@@ -77,9 +78,7 @@ def _media_type(output_format: str) -> str:
 
 
 def _lz4(data: bytes) -> bytes:
-    from lz4.frame import compress
-
-    packed: bytes = compress(data)
+    packed: bytes = import_module("lz4.frame").compress(data)
     return packed
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -36,11 +36,13 @@ from vigilo_exporter.clickhouse.protocol.forms import form_fields
 from vigilo_exporter.clickhouse.protocol.statements import insert_with_data
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from vigilo_exporter.clickhouse.engine import Engine
     from vigilo_exporter.clickhouse.protocol.access import Access
     from vigilo_exporter.clickhouse.protocol.execution import Done
+
+    Body = tempfile.SpooledTemporaryFile[bytes]
 
 _log = logging.getLogger("vigilo")
 QUERIES_AT_ONCE, QUERIES_WAITING = 8, 200
@@ -136,7 +138,8 @@ class Interface:
     async def _answer(self, request: Request, query_id: str, stack: ExitStack) -> tuple[Done | None, str]:
         may_write = self._access.may_write(request.headers, request.query_params)
         parameters = dict(request.query_params)
-        body: IO[bytes] = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=self._folder))  # noqa: SIM115
+        body = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(self._folder))  # noqa: SIM115
+        stack.callback(body.close)
         if request.method == "POST":
             await _receive(request, body, ROWS_BYTES if may_write else STATEMENT_BYTES)
         if self._asking >= QUERIES_WAITING:
@@ -153,7 +156,7 @@ class Interface:
         self,
         request: Request,
         parameters: dict[str, str],
-        body: IO[bytes],
+        body: Body,
         query_id: str,
         may_write: bool,
         stack: ExitStack,
@@ -163,7 +166,7 @@ class Interface:
         kind = request.headers.get("content-type", "")
         if kind.startswith("multipart/form-data"):
             parameters.update(form_fields(kind, b"".join(bounded(unpacked(body, ""), STATEMENT_BYTES))))
-            pieces = iter(())
+            pieces: Iterator[bytes] = iter(())
         else:
             encoding = request.headers.get("content-encoding", "").lower()
             pieces = bounded(unpacked(body, encoding), ROWS_BYTES if may_write else STATEMENT_BYTES)
@@ -234,7 +237,7 @@ class Interface:
             return done
 
 
-async def _receive(request: Request, body: IO[bytes], most: int) -> None:
+async def _receive(request: Request, body: Body, most: int) -> None:
     """Writes the body as it comes.
 
     Raises:

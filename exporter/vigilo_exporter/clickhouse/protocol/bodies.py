@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from typing import IO, TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 import zstandard
 
@@ -18,7 +19,13 @@ _SLICE_BYTES = 2**11
 _WINDOW_BYTES = 2**27  # what zstd's --long makes; more would be memory that a request can ask for
 
 
-def unpacked(packed: IO[bytes], encoding: str) -> Iterator[bytes]:
+class Readable(Protocol):
+    """A file of bytes, as far as it is read here."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def unpacked(packed: Readable, encoding: str) -> Iterator[bytes]:
     """The bytes of a body.
 
     Args:
@@ -66,9 +73,7 @@ def bounded(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:
 
 
 def _lz4() -> Any:
-    from lz4.frame import LZ4FrameDecompressor
-
-    return LZ4FrameDecompressor()
+    return import_module("lz4.frame").LZ4FrameDecompressor()
 
 
 _FRAMES: dict[str, Callable[[], Any]] = {

@@ -162,7 +162,9 @@ def identifier(name: str) -> str:
 
 
 def _set(handle: Handle, settings: Mapping[str, str]) -> None:
-    for name, value in settings.items():
+    for name, value in sorted(
+        settings.items(), key=lambda setting: setting[0] == "readonly"
+    ):  # after it, no other can be
         if not _SETTING.fullmatch(name):
             raise Refused(BAD_ARGUMENTS, f"{name[:50]!r} is not the name of a setting")
         handle.run(f"SET {name} = {quoted(value)}")
