@@ -1,7 +1,8 @@
 """OpenTelemetry exporters that write to the spool: ``OTEL_TRACES_EXPORTER=vigilo_clickhouse`` and its siblings.
 
 They need no server and no network. When ``export`` says SUCCESS the batch is on disk under its final name; a full or
-read-only disk gives FAILURE and one line in the log, and never an exception.
+read-only disk gives FAILURE and one line in the log, and never an exception. With ``clickhouse_url`` a thread sends
+what is on disk to that server; ``force_flush`` and ``shutdown`` wait for it, within bounds.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportRes
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from vigilo import semconv, tallies
 from vigilo.errors import internal_errors, report_internal
 from vigilo.settings import app_settings
 from vigilo_exporter.convert.columns import LOGS, TRACES
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from vigilo_exporter.convert.rows import Row
+    from vigilo_exporter.shipping.shipper import Shipper
 
 
 class _SpoolExport:
@@ -38,8 +41,17 @@ class _SpoolExport:
     def __init__(self, home: Path | None) -> None:
         self.dropped = Dropped()
         settings = app_settings()
-        self._spool = Spool(settings.home if home is None else home, SpoolLimits.of(settings))
+        home = settings.home if home is None else home
+        self._spool = Spool(home, SpoolLimits.of(settings))
         self._shut_down = False
+        self._shipper: Shipper | None = None
+        if settings.clickhouse_url:
+            from vigilo_exporter.shipping.shipper import shipper_of  # who has no server needs nothing of it
+
+            self._shipper = shipper_of(home, settings)
+            self._shipper.use()
+        spool = self._spool
+        tallies.SPOOL_BYTES.reads(home, lambda: spool.size_bytes)
 
     def write(self, rows: Callable[[Dropped], Mapping[str, Sequence[Row]]]) -> bool:
         """Converts and writes; says whether everything that could be converted is on disk.
@@ -55,19 +67,45 @@ class _SpoolExport:
             stored = all(written)
         return stored
 
+    def flush(self, timeout_s: float) -> bool:
+        """Has the server of the settings take what is in the spool; without one it is stored as it is.
+
+        Says whether it did. Whatever happens, nothing in the spool is lost.
+        """
+        with internal_errors("sending telemetry"):
+            return self._shipper is None or self._shut_down or self._shipper.flush(timeout_s)
+        return False
+
     def shut_down(self) -> None:
+        """Waits for the server, ``flush_timeout_s`` at the most for all exporters of the app together."""
+        if self._shut_down:
+            return
         self._shut_down = True
+        if self._shipper is not None:
+            with internal_errors("sending telemetry"):
+                self._shipper.leave()
 
     def _write_table(self, table: str, rows: Sequence[Row]) -> bool:
         data = block(table, rows, self.dropped)
+        _count(table, "dropped", len(rows) - (data[1] if data is not None else 0))
         if data is None:
             return True
         try:
             self._spool.write(table, *data)
         except OSError as error:
             report_internal(f"writing telemetry to {self._spool.folder} ({error.strerror})", error)
+            _count(table, "dropped", data[1])
+            tallies.EXPORT_FAILURES.add()
             return False
+        _count(table, "written", data[1])
+        if self._shipper is not None:
+            self._shipper.wake()
         return True
+
+
+def _count(table: str, outcome: str, rows: int) -> None:
+    if rows:
+        tallies.EXPORT_ROWS.add(rows, {semconv.EXPORT_TABLE: table, semconv.EXPORT_OUTCOME: outcome})
 
 
 class ClickHouseSpanExporter(SpanExporter):
@@ -90,7 +128,7 @@ class ClickHouseSpanExporter(SpanExporter):
         return SpanExportResult.SUCCESS if stored else SpanExportResult.FAILURE
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        return True
+        return self._export.flush(timeout_millis / 1000)
 
     def shutdown(self) -> None:
         self._export.shut_down()
@@ -120,7 +158,7 @@ class ClickHouseMetricExporter(MetricExporter):
         return MetricExportResult.SUCCESS if stored else MetricExportResult.FAILURE
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        return True
+        return self._export.flush(timeout_millis / 1000)
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         self._export.shut_down()
@@ -146,7 +184,7 @@ class ClickHouseLogExporter(LogRecordExporter):
         return LogRecordExportResult.SUCCESS if stored else LogRecordExportResult.FAILURE
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        return True
+        return self._export.flush(timeout_millis / 1000)
 
     def shutdown(self) -> None:
         self._export.shut_down()

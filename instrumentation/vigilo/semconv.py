@@ -175,6 +175,13 @@ PACE_WAITS: Final = "vigilo.pace.waits"  # histogram, s: how long calls waited f
 PACE_REFUSALS: Final = "vigilo.pace.refusals"  # counter, {call}: by `vigilo.pace.limited_by`
 STATE_ERRORS: Final = "vigilo.state.errors"  # counter, {error}: the shared state did not answer
 
+# The export of telemetry itself
+EXPORT_ROWS: Final = "vigilo.export.rows"  # counter, {row}: by table and outcome
+EXPORT_TABLE: Final = "vigilo.export.table"  # string, label: otel_traces, otel_logs, ...
+EXPORT_OUTCOME: Final = "vigilo.export.outcome"  # string, label: written (to disk), delivered (to a server), dropped
+EXPORT_FAILURES: Final = "vigilo.export.failures"  # counter, {failure}: of the disk or of the server; what waits stays
+EXPORT_SPOOL_SIZE: Final = "vigilo.export.spool.size"  # gauge, By: what waits on disk
+
 # How a stream ended that was not read to its end and did not fail
 STREAM_ENDED_BY: Final = "vigilo.stream.ended_by"  # string: close, drop, idle, exit (of the interpreter)
 

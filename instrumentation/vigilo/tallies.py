@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping  # noqa: TC003 - used at run time by the type of a field
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 MAX_LABELS: Final = 1000
 """Sets of labels that are kept of one tally; the rest is one sum without labels."""
@@ -37,6 +39,22 @@ class Tally:
         self._sums = {}
 
 
+class Reading:
+    """A quantity that is read when metrics are collected, at each place where there is some of it."""
+
+    def __init__(self) -> None:
+        self._readers: dict[object, Callable[[], int]] = {}
+
+    def reads(self, place: object, read: Callable[[], int]) -> None:
+        """Has it read so; there is one way for each place."""
+        self._readers[place] = read
+
+    def read(self) -> int | None:
+        """The sum over all places; None where there is none."""
+        readers = list(self._readers.values())
+        return sum(read() for read in readers) if readers else None
+
+
 REFUSALS: Final = Tally()
 """Calls that a quota refused, by the rule's labels."""
 THRESHOLDS: Final = Tally()
@@ -45,8 +63,13 @@ EXPIRED_HOLDS: Final = Tally()
 PACE_REFUSALS: Final = Tally()
 """Calls whose turn would have come too late, by what limited them."""
 STATE_ERRORS: Final = Tally()
+EXPORT_ROWS: Final = Tally()
+"""Rows of telemetry, by table and outcome."""
+EXPORT_FAILURES: Final = Tally()
+"""Times that telemetry could not be written to disk, or sent to a server."""
+SPOOL_BYTES: Final = Reading()
 
-_ALL: Final = (REFUSALS, THRESHOLDS, EXPIRED_HOLDS, PACE_REFUSALS, STATE_ERRORS)
+_ALL: Final = (REFUSALS, THRESHOLDS, EXPIRED_HOLDS, PACE_REFUSALS, STATE_ERRORS, EXPORT_ROWS, EXPORT_FAILURES)
 
 
 def _after_fork_in_child() -> None:

@@ -6,6 +6,7 @@ import os
 import select
 import threading
 import time
+import weakref
 from http.client import HTTPConnection, HTTPSConnection
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -47,6 +48,7 @@ class Endpoint:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._kept: list[tuple[HTTPConnection, float]] = []
+        self._open: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
 
     def __str__(self) -> str:
         return self.url
@@ -60,8 +62,8 @@ class Endpoint:
         Raises:
             OSError: the server cannot be reached, or its certificate is not trusted.
         """
-        if self._pid != os.getpid():  # forked without our hook having run: what is open is the parent's
-            self._renew()
+        if self._pid != os.getpid():  # a child that was forked
+            self.forget()
         while True:
             with self._lock:
                 kept = self._kept.pop() if self._kept else None
@@ -73,6 +75,7 @@ class Endpoint:
                 return connection, True
             connection.close()
         made = self._new(timeout_s)
+        self._open.add(made)
         made.connect()
         return made, False
 
@@ -94,11 +97,13 @@ class Endpoint:
         for connection, _ in kept:
             connection.close()
 
-    def _renew(self) -> None:
-        """Forgets the parent's connections, without a word to the server."""
+    def forget(self) -> None:
+        """In a child after a fork: closes its copies of the parent's connections, without a word to the server."""
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._kept = []
-        self._pid = os.getpid()
+        for connection in list(self._open):
+            connection.close()
 
     def _new(self, timeout_s: float) -> HTTPConnection:
         if not self._secure:

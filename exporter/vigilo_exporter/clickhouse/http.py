@@ -16,7 +16,7 @@ from vigilo_exporter.spool.segment import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from http.client import HTTPConnection
+    from http.client import HTTPConnection, HTTPMessage
     from pathlib import Path
 
     from vigilo.settings import Settings
@@ -87,7 +87,8 @@ class HttpDatabase:
     ) -> None:
         self._all = tuple(Endpoint(url, user, password, token) for url in urls.split(","))
         self._database = database
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
+        """Of each wait for the server, in seconds."""
         self._first = 0
         self._readonly_user = False
 
@@ -108,19 +109,17 @@ class HttpDatabase:
         """Where it is, without secrets; the one that answered last comes first."""
         return tuple(endpoint.url for endpoint in self._in_order())
 
-    def at(self, url: str, timeout_s: float | None = None) -> HttpDatabase:
-        """The same database at one endpoint only, over the same connections.
-
-        Args:
-            url: one of :attr:`endpoints`.
-            timeout_s: of each wait, in place of the one given.
-        """
+    def at(self, url: str) -> HttpDatabase:
+        """The same database at one endpoint only, which is one of :attr:`endpoints`, over the same connections."""
         one = object.__new__(HttpDatabase)
         one.__dict__.update(self.__dict__)
         one._all = tuple(endpoint for endpoint in self._all if endpoint.url == url)
         one._first = 0
-        one._timeout_s = self._timeout_s if timeout_s is None else timeout_s
         return one
+
+    def prefer(self, url: str) -> None:
+        """Has one of :attr:`endpoints` asked first from now on: it answered."""
+        self._first = next(place for place, endpoint in enumerate(self._all) if endpoint.url == url)
 
     def execute(self, statement: str) -> None:
         """Runs a statement that gives no rows; see :meth:`Database.execute`."""
@@ -165,6 +164,11 @@ class HttpDatabase:
         for endpoint in self._all:
             endpoint.close()
 
+    def forget(self) -> None:
+        """In a child after a fork: closes its copies of the parent's connections, which go on in the parent."""
+        for endpoint in self._all:
+            endpoint.forget()
+
     def _in_order(self) -> list[Endpoint]:
         return [self._all[(self._first + place) % len(self._all)] for place in range(len(self._all))]
 
@@ -197,7 +201,7 @@ class HttpDatabase:
         while True:
             connection, used = self._connected(endpoint)
             try:
-                return self._exchange(endpoint, connection, path, body, compressed=compressed)
+                status, headers, content = self._exchange(endpoint, connection, path, body, compressed=compressed)
             except (OSError, HTTPException) as error:
                 connection.close()
                 if isinstance(error, FileError):
@@ -208,18 +212,21 @@ class HttpDatabase:
             except BaseException:
                 connection.close()
                 raise
+            if status != 200:
+                raise error_of(endpoint.url, status, headers, content)
+            return Answer(endpoint.url, headers, content)
 
     def _connected(self, endpoint: Endpoint) -> tuple[HTTPConnection, bool]:
         try:
-            connection, used = endpoint.connection(min(CONNECT_TIMEOUT_S, self._timeout_s))
+            connection, used = endpoint.connection(min(CONNECT_TIMEOUT_S, self.timeout_s))
         except OSError as error:
             raise ClickHouseError(f"cannot reach {endpoint} ({_reason(error)})") from None
-        connection.sock.settimeout(self._timeout_s)
+        connection.sock.settimeout(self.timeout_s)
         return connection, used
 
     def _exchange(
         self, endpoint: Endpoint, connection: HTTPConnection, path: str, body: str | _Files, *, compressed: bool
-    ) -> Answer:
+    ) -> tuple[int, HTTPMessage, bytes]:
         whole = False
         sent = body.encode() if isinstance(body, str) else body
         headers: dict[str, Any] = {
@@ -241,9 +248,7 @@ class HttpDatabase:
             endpoint.keep(connection)
         else:
             connection.close()
-        if response.status != 200:
-            raise error_of(endpoint.url, response.status, response.headers, content)
-        return Answer(endpoint.url, response.headers, content)
+        return response.status, response.headers, content
 
 
 class FileError(OSError):

@@ -183,6 +183,8 @@ class Ingest:
                     replace(manifest, endpoint="").write(self._spool)
                     raise
             else:
+                if endpoint and isinstance(self._database, HttpDatabase):
+                    self._database.prefer(endpoint)
                 return
 
     def _send(self, manifest: Manifest, *, begun: bool) -> None:

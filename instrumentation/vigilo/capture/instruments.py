@@ -10,6 +10,7 @@ from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 from opentelemetry.metrics import get_meter
 
 from vigilo import semconv
+from vigilo.capture.export_gauges import tell_export
 from vigilo.capture.quota_gauges import tell_quotas
 from vigilo.capture.spending import spending_of, unpriced_calls_of
 from vigilo.policy.mask.labels import mask_label
@@ -73,6 +74,7 @@ class Instruments:
             explicit_bucket_boundaries_advisory=seconds,
         )
         tell_quotas(meter, meter_provider)
+        tell_export(meter, meter_provider)
         self._logger = get_logger(SCOPE, vigilo_version(), logger_provider=logger_provider)
 
     def record_call(
