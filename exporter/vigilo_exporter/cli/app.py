@@ -13,6 +13,7 @@ from vigilo_exporter.cli.quota import quota
 from vigilo_exporter.cli.report import report
 from vigilo_exporter.cli.reprice import reprice
 from vigilo_exporter.cli.serve import serve
+from vigilo_exporter.cli.spool import spool
 
 # Locals in a traceback could show keys and messages.
 app = typer.Typer(name="vigilo", no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
@@ -23,6 +24,7 @@ app.command()(serve)
 app.command()(doctor)
 app.add_typer(prices, name="prices")
 app.add_typer(quota, name="quota")
+app.add_typer(spool, name="spool")
 
 
 def _version(wanted: bool) -> None:

@@ -90,6 +90,20 @@ class Quarantine:
             pass
         return sorted(found, key=lambda piece: piece.name)
 
+    def forget_reasons(self) -> None:
+        """Takes out the reasons of what is not here any more.
+
+        A piece that another process sets aside in the same moment may lose its reason.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        path = self.folder / REASONS
+        lines = list(records.read(path))
+        kept = [line for line in lines if os.path.lexists(self.folder / str(line.get("name")))]
+        if len(kept) < len(lines):
+            records.replace(path, kept)
+
     def _free_name(self, name: str) -> str:
         """The name, or that with a number where a file of that name is here already."""
         kept, number = name, 1
