@@ -4,9 +4,6 @@
 -- holds durations from 2^(b/8) to 2^((b+1)/8) ns, so a quantile read from them is within 9 %.
 -- All is made from llm_calls. Nothing is written meanwhile, so the views may be away; a migration that was killed is run
 -- again from the top.
-ALTER TABLE llm_calls ADD COLUMN IF NOT EXISTS Model LowCardinality(String)
-    ALIAS if(RequestModel != '', RequestModel, ResponseModel);
-
 ALTER TABLE llm_cost_changes
     ADD COLUMN IF NOT EXISTS Model LowCardinality(String) CODEC(ZSTD(1)) AFTER RequestModel,
     ADD COLUMN IF NOT EXISTS AppOperation LowCardinality(String) CODEC(ZSTD(1)) AFTER Operation,
@@ -16,9 +13,7 @@ ALTER TABLE llm_cost_changes
     ADD COLUMN IF NOT EXISTS ConversationId String CODEC(ZSTD(1)) AFTER SessionId,
     ADD COLUMN IF NOT EXISTS Tokens UInt64 CODEC(T64, ZSTD(1)) AFTER ConversationId;
 
-DROP TABLE IF EXISTS llm_hourly_mv;
 DROP TABLE IF EXISTS llm_cost_changes_mv;
-DROP TABLE IF EXISTS llm_hourly;
 
 -- Calls by the hour.
 DROP TABLE IF EXISTS llm_hourly_mv;
@@ -57,38 +52,7 @@ PARTITION BY toYYYYMM(Hour)
 ORDER BY (Hour, ServiceName, Provider, Model, Operation, AppOperation, Status, ErrorType)
 SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 10000;
 
-INSERT INTO llm_hourly
-SELECT
-    toStartOfHour(Timestamp) AS Hour,
-    ServiceName,
-    Provider,
-    Model,
-    Operation,
-    AppOperation,
-    Status,
-    ErrorType,
-    count() AS Calls,
-    countIf(Status = 'Error') AS Errors,
-    sum(c.ResendCount) AS Resends,
-    sum(c.InputTokens) AS InputTokens,
-    sum(c.OutputTokens) AS OutputTokens,
-    sum(c.CacheReadTokens) AS CacheReadTokens,
-    sum(c.CacheWriteTokens) AS CacheWriteTokens,
-    sum(c.ReasoningTokens) AS ReasoningTokens,
-    sum(c.CostUsd) AS CostUsd,
-    countIf(c.Priced) AS PricedCalls,
-    countIf(NOT c.Priced AND (c.InputTokens + c.OutputTokens > 0 OR notEmpty(c.OtherUsage))) AS UnpricedCalls,
-    sumIf(c.InputTokens + c.OutputTokens, NOT c.Priced) AS UnpricedTokens,
-    sumMapIf(map(concat(c.CostSource, '\t', c.CostSnapshot), toInt64(1)), c.Priced) AS PricedBy,
-    sum(c.DurationNs) AS DurationNs,
-    sumMap(map(toInt16(floor(log2(greatest(c.DurationNs, 1)) * 8)), toUInt64(1))) AS DurationBuckets,
-    sumMapIf(
-        map(toInt16(floor(log2(greatest(c.TimeToFirstChunkNs, 1)) * 8)), toUInt64(1)), c.TimeToFirstChunkNs > 0
-    ) AS TimeToFirstChunkBuckets
-FROM llm_calls AS c
-GROUP BY Hour, ServiceName, Provider, Model, Operation, AppOperation, Status, ErrorType
-SETTINGS max_insert_threads = 1, async_insert = 0, max_bytes_before_external_group_by = 400000000;
-
+-- [filled]
 CREATE MATERIALIZED VIEW llm_hourly_mv TO llm_hourly AS
 SELECT
     toStartOfHour(Timestamp) AS Hour,
@@ -175,35 +139,7 @@ PARTITION BY toYYYYMM(Day)
 ORDER BY (Day, UserId, ServiceName, Provider, Model)
 SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 10000;
 
-INSERT INTO llm_user_daily
-SELECT
-    toDate(Timestamp) AS Day,
-    UserId,
-    ServiceName,
-    Provider,
-    Model,
-    count() AS Calls,
-    countIf(Status = 'Error') AS Errors,
-    sum(c.ResendCount) AS Resends,
-    sum(c.InputTokens) AS InputTokens,
-    sum(c.OutputTokens) AS OutputTokens,
-    sum(c.CacheReadTokens) AS CacheReadTokens,
-    sum(c.CacheWriteTokens) AS CacheWriteTokens,
-    sum(c.ReasoningTokens) AS ReasoningTokens,
-    sum(c.CostUsd) AS CostUsd,
-    countIf(c.Priced) AS PricedCalls,
-    countIf(NOT c.Priced AND (c.InputTokens + c.OutputTokens > 0 OR notEmpty(c.OtherUsage))) AS UnpricedCalls,
-    sumIf(c.InputTokens + c.OutputTokens, NOT c.Priced) AS UnpricedTokens,
-    sumMapIf(map(concat(c.CostSource, '\t', c.CostSnapshot), toInt64(1)), c.Priced) AS PricedBy,
-    sum(c.DurationNs) AS DurationNs,
-    sumMap(map(toInt16(floor(log2(greatest(c.DurationNs, 1)) * 8)), toUInt64(1))) AS DurationBuckets,
-    sumMapIf(
-        map(toInt16(floor(log2(greatest(c.TimeToFirstChunkNs, 1)) * 8)), toUInt64(1)), c.TimeToFirstChunkNs > 0
-    ) AS TimeToFirstChunkBuckets
-FROM llm_calls AS c
-GROUP BY Day, UserId, ServiceName, Provider, Model
-SETTINGS max_insert_threads = 1, async_insert = 0, max_bytes_before_external_group_by = 400000000;
-
+-- [filled]
 CREATE MATERIALIZED VIEW llm_user_daily_mv TO llm_user_daily AS
 SELECT
     toDate(Timestamp) AS Day,
@@ -287,39 +223,7 @@ PARTITION BY toYYYYMM(Day)
 ORDER BY (Day, ConversationId, UserId, ServiceName, Provider, Model)
 SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 10000;
 
-INSERT INTO llm_conversations
-SELECT
-    toDate(Timestamp) AS Day,
-    ConversationId,
-    UserId,
-    ServiceName,
-    Provider,
-    Model,
-    min(c.Timestamp) AS Start,
-    max(c.Timestamp) AS End,
-    count() AS Calls,
-    countIf(Status = 'Error') AS Errors,
-    sum(c.ResendCount) AS Resends,
-    sum(c.InputTokens) AS InputTokens,
-    sum(c.OutputTokens) AS OutputTokens,
-    sum(c.CacheReadTokens) AS CacheReadTokens,
-    sum(c.CacheWriteTokens) AS CacheWriteTokens,
-    sum(c.ReasoningTokens) AS ReasoningTokens,
-    sum(c.CostUsd) AS CostUsd,
-    countIf(c.Priced) AS PricedCalls,
-    countIf(NOT c.Priced AND (c.InputTokens + c.OutputTokens > 0 OR notEmpty(c.OtherUsage))) AS UnpricedCalls,
-    sumIf(c.InputTokens + c.OutputTokens, NOT c.Priced) AS UnpricedTokens,
-    sumMapIf(map(concat(c.CostSource, '\t', c.CostSnapshot), toInt64(1)), c.Priced) AS PricedBy,
-    sum(c.DurationNs) AS DurationNs,
-    sumMap(map(toInt16(floor(log2(greatest(c.DurationNs, 1)) * 8)), toUInt64(1))) AS DurationBuckets,
-    sumMapIf(
-        map(toInt16(floor(log2(greatest(c.TimeToFirstChunkNs, 1)) * 8)), toUInt64(1)), c.TimeToFirstChunkNs > 0
-    ) AS TimeToFirstChunkBuckets
-FROM llm_calls AS c
-WHERE ConversationId != ''
-GROUP BY Day, ConversationId, UserId, ServiceName, Provider, Model
-SETTINGS max_insert_threads = 1, async_insert = 0, max_bytes_before_external_group_by = 400000000;
-
+-- [filled]
 CREATE MATERIALIZED VIEW llm_conversations_mv TO llm_conversations AS
 SELECT
     toDate(Timestamp) AS Day,
@@ -411,39 +315,7 @@ PARTITION BY toYYYYMM(Day)
 ORDER BY (Day, SessionId, UserId, ServiceName, Provider, Model)
 SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 10000;
 
-INSERT INTO llm_sessions
-SELECT
-    toDate(Timestamp) AS Day,
-    SessionId,
-    UserId,
-    ServiceName,
-    Provider,
-    Model,
-    min(c.Timestamp) AS Start,
-    max(c.Timestamp) AS End,
-    count() AS Calls,
-    countIf(Status = 'Error') AS Errors,
-    sum(c.ResendCount) AS Resends,
-    sum(c.InputTokens) AS InputTokens,
-    sum(c.OutputTokens) AS OutputTokens,
-    sum(c.CacheReadTokens) AS CacheReadTokens,
-    sum(c.CacheWriteTokens) AS CacheWriteTokens,
-    sum(c.ReasoningTokens) AS ReasoningTokens,
-    sum(c.CostUsd) AS CostUsd,
-    countIf(c.Priced) AS PricedCalls,
-    countIf(NOT c.Priced AND (c.InputTokens + c.OutputTokens > 0 OR notEmpty(c.OtherUsage))) AS UnpricedCalls,
-    sumIf(c.InputTokens + c.OutputTokens, NOT c.Priced) AS UnpricedTokens,
-    sumMapIf(map(concat(c.CostSource, '\t', c.CostSnapshot), toInt64(1)), c.Priced) AS PricedBy,
-    sum(c.DurationNs) AS DurationNs,
-    sumMap(map(toInt16(floor(log2(greatest(c.DurationNs, 1)) * 8)), toUInt64(1))) AS DurationBuckets,
-    sumMapIf(
-        map(toInt16(floor(log2(greatest(c.TimeToFirstChunkNs, 1)) * 8)), toUInt64(1)), c.TimeToFirstChunkNs > 0
-    ) AS TimeToFirstChunkBuckets
-FROM llm_calls AS c
-WHERE SessionId != ''
-GROUP BY Day, SessionId, UserId, ServiceName, Provider, Model
-SETTINGS max_insert_threads = 1, async_insert = 0, max_bytes_before_external_group_by = 400000000;
-
+-- [filled]
 CREATE MATERIALIZED VIEW llm_sessions_mv TO llm_sessions AS
 SELECT
     toDate(Timestamp) AS Day,
