@@ -133,9 +133,9 @@ class Execution:
         if insert is None or asked.data is None:
             raise Refused(BAD_ARGUMENTS, "the request has rows for a statement that takes none")
         file = quoted(str(asked.data))
-        answer = handle.run(
-            f"{insert.head} FROM INFILE {file} COMPRESSION 'none' {insert.settings} FORMAT {insert.format}"
-        )
+        # On lines of their own: each part may end with a comment.
+        parts = (insert.head, f"FROM INFILE {file} COMPRESSION 'none'", insert.settings, f"FORMAT {insert.format}")
+        answer = handle.run("\n".join(parts))
         return Done(b"", "TabSeparated", answer.rows_read, answer.rows_read)
 
     @staticmethod
