@@ -8,6 +8,7 @@ import typer
 
 from vigilo_exporter.cli.demo import demo
 from vigilo_exporter.cli.doctor import doctor
+from vigilo_exporter.cli.migrate import migrate
 from vigilo_exporter.cli.prices import prices
 from vigilo_exporter.cli.quota import quota
 from vigilo_exporter.cli.report import report
@@ -22,6 +23,7 @@ app.command()(report)
 app.command()(reprice)
 app.command()(serve)
 app.command()(doctor)
+app.add_typer(migrate, name="migrate")
 app.add_typer(prices, name="prices")
 app.add_typer(quota, name="quota")
 app.add_typer(spool, name="spool")

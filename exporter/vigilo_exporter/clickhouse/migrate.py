@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vigilo_exporter.clickhouse.schema_files import Rows
 
 __all__ = ["Plan", "SchemaFile", "Step", "applied_version", "create_database", "migrate", "migrating", "plan",
-           "schema_files", "split_statements"]  # fmt: skip
+           "plan_of_nothing", "schema_files", "split_statements"]  # fmt: skip
 ONE = Layout()
 _VERSIONS = """CREATE TABLE IF NOT EXISTS schema_version
 (
@@ -62,8 +62,16 @@ def plan(database: Database, layout: Layout = ONE) -> Plan:
         StoreError: a newer version of vigilo has written the database, or the tables there cannot be taken over.
         ClickHouseError: the server refuses, or cannot be reached.
     """
+    return _planned(look(database, layout), layout)
+
+
+def plan_of_nothing(name: str, layout: Layout = ONE) -> Plan:
+    """What is missing where there is no database of that name yet."""
+    return _planned(Found(name, 0), layout)
+
+
+def _planned(found: Found, layout: Layout) -> Plan:
     files = schema_files()
-    found = look(database, layout)
     applied, latest = found.version, files[-1].version
     if applied > latest:
         raise StoreError(
