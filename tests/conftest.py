@@ -68,6 +68,8 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("VIGILO_HOME", str(tmp_path / "vigilo-home"))
     monkeypatch.setenv("VIGILO_PRICE_AGE_DAYS", "0")  # the tests shall pass next year too
+    monkeypatch.setenv("VIGILO_RETENTION_DAYS", "-1")
+    monkeypatch.setenv("VIGILO_CONTENT_RETENTION_DAYS", "-1")
     from vigilo.policy.mask.user_rules import user_rules
     from vigilo.settings import app_settings
 
