@@ -140,7 +140,7 @@ def together(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for row in rows:
             counts.update(row[name])
         whole[name] = dict(counts)
-    whole["cost_usd"] = format(sum((Decimal(row["cost_usd"]) for row in rows), Decimal(0)), "f")
+    whole["cost_usd"] = _digits(sum((Decimal(row["cost_usd"]) for row in rows), Decimal(0)))
     return whole
 
 
@@ -153,8 +153,13 @@ def remainder(whole: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, An
         counts = Counter(whole[name])
         counts.subtract(part[name])
         rest[name] = dict(counts)
-    rest["cost_usd"] = format(Decimal(whole["cost_usd"]) - Decimal(part["cost_usd"]), "f")
+    rest["cost_usd"] = _digits(Decimal(whole["cost_usd"]) - Decimal(part["cost_usd"]))
     return rest
+
+
+def _digits(usd: Decimal) -> str:
+    """As the store writes it, without zeros at the end."""
+    return format(usd.normalize(), "f")
 
 
 def _counts(buckets: Mapping[str, int]) -> dict[int, int]:

@@ -47,7 +47,7 @@ def _panel_faults(panel: dict) -> list[str]:
             faults.append("is not limited to the time range")
         if panel["type"] in ("table", "barchart") and not re.search(r"\bLIMIT \d+$", sql):
             faults.append("has no limit of rows")
-        if "*" in sql.replace("count(*)", ""):
+        if re.search(r"(SELECT|,)\s*(\w+\.)?\*", sql):
             faults.append("selects every column")
     return faults
 
@@ -106,6 +106,11 @@ def _edit_sql(kind: str, right: str, wrong: str):
     return change
 
 
+def _drop_time(dashboard: dict) -> None:
+    target = _panel_of(dashboard, "stat")["targets"][0]
+    target["rawSql"] = re.sub(r"\$__(timeFilter\(\w+\)|fromTime|toTime)", "now()", target["rawSql"])
+
+
 def _drop_unused_variable(dashboard: dict) -> None:
     dashboard["templating"]["list"].append({"name": "environment"})
 
@@ -119,7 +124,8 @@ MUTANTS = {
     "undeclared variable": (_edit_sql("stat", "$service", "$tenant"), "tenant is used and not declared"),
     "unused variable": (_drop_unused_variable, "environment is declared and not used"),
     "endless table": (_edit_sql("table", "LIMIT 20", ""), "no limit of rows"),
-    "all of time": (_edit_sql("stat", "$__timeFilter(Timestamp)", "1"), "not limited to the time range"),
+    "every column": (_edit_sql("table", "sum(Calls) AS", "*, sum(Calls) AS"), "selects every column"),
+    "all of time": (_drop_time, "not limited to the time range"),
     "table drawn as lines": (lambda dashboard: _panel_of(dashboard, "table").update(type="timeseries"), "wrong format"),
     "old schema": (lambda dashboard: dashboard.update(schemaVersion=36), "schema version 42"),
 }

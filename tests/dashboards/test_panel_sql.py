@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -73,6 +74,7 @@ def results(captured_calls):
     selections = {name: _selection(captured_calls, service=chosen) for name, chosen in SERVICES.items()}
     selections |= {f"step {step_s} s": _selection(captured_calls, step_s=step_s) for step_s in STEPS_S}
     selections["two models"] = _selection(captured_calls, model=("gpt-4o-mini", "llama-at-home"))
+    selections["days"] = replace(_selection(captured_calls, step_s=600), from_s=captured_calls.from_s - 4 * 86_400)
     selections["trace"] = _selection(captured_calls, trace=(captured_calls.services["shop"]["trace_id"],))
     keys = [(panel, name) for panel in OVERVIEW.panels for name in selections]
     results = captured_calls.run([expand(panel.sql, selections[name]) for panel, name in keys])

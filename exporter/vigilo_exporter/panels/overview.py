@@ -67,7 +67,8 @@ OVERVIEW = DashboardSpec(
         PanelSpec(
             id=5,
             title="Latency p95",
-            description="95 of 100 calls take no longer, retries and the whole stream included.",
+            description="95 of 100 calls take no longer, retries and the whole stream included; up to 5 % off where "
+            "more than a day is shown.",
             kind="stat",
             sql_file="latency_p95.sql",
             unit="s",
@@ -78,7 +79,8 @@ OVERVIEW = DashboardSpec(
         PanelSpec(
             id=6,
             title="Time to first chunk p95",
-            description="95 of 100 streamed calls show their first chunk by then.",
+            description="95 of 100 streamed calls show their first chunk by then; up to 5 % off where more than a day "
+            "is shown.",
             kind="stat",
             sql_file="first_chunk_p95.sql",
             unit="s",
@@ -89,7 +91,8 @@ OVERVIEW = DashboardSpec(
         PanelSpec(
             id=7,
             title="Cost by model",
-            description="Cost an hour by model, or a longer step on a longer range; read from the hourly rollup.",
+            description="Cost of the calls that began in each step. A step is an hour at least where more than a day "
+            "is shown.",
             kind="timeseries",
             sql_file="cost_by_model.sql",
             unit="currencyUSD",
@@ -100,7 +103,8 @@ OVERVIEW = DashboardSpec(
         PanelSpec(
             id=8,
             title="Tokens per second by model",
-            description="Input and output tokens of the calls that began in each step, per second.",
+            description="Input and output tokens of the calls that began in each step, per second. A step is an hour "
+            "at least where more than a day is shown.",
             kind="timeseries",
             sql_file="tokens_by_model.sql",
             unit="short",
@@ -110,7 +114,8 @@ OVERVIEW = DashboardSpec(
         PanelSpec(
             id=9,
             title="Latency p95 by model",
-            description="95 of 100 calls that began in each step take no longer.",
+            description="95 of 100 calls that began in each step take no longer. A step is an hour at least where more "
+            "than a day is shown, and the time then up to 5 % off.",
             kind="timeseries",
             sql_file="latency_by_model.sql",
             unit="s",
@@ -148,6 +153,29 @@ OVERVIEW = DashboardSpec(
             width=12,
             height=8,
             columns=(Column("Cost", "currencyUSD"), Column("Length", "s")),
+        ),
+        PanelSpec(
+            id=17,
+            title="Top sessions by cost",
+            description="The twenty sessions that cost most, with their length.",
+            kind="table",
+            sql_file="top_sessions.sql",
+            unit="short",
+            width=12,
+            height=8,
+            columns=(Column("Cost", "currencyUSD"), Column("Length", "s")),
+        ),
+        PanelSpec(
+            id=18,
+            title="Operations by cost",
+            description="The twenty operations that cost most: those that the app names, or else what was asked of the "
+            "model.",
+            kind="table",
+            sql_file="operations.sql",
+            unit="short",
+            width=12,
+            height=8,
+            columns=(Column("Cost", "currencyUSD"),),
         ),
         PanelSpec(
             id=13,

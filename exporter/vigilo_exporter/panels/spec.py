@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 SQL_FOLDER = Path(__file__).parent / "sql"
+_PART = re.compile(r"\{\{(\w+)((?: \w+=\w+)*)\}\}")
 Kind: TypeAlias = Literal["stat", "timeseries", "bar", "table"]
 
 
@@ -84,6 +86,18 @@ class DashboardSpec:
 
 
 def read_sql(name: str) -> str:
-    """The statement in ``panels/sql/NAME``, without its comment lines."""
+    """The statement in ``panels/sql/NAME``, without its comment lines.
+
+    What several panels read is written once: ``{{part WORD=TEXT}}`` stands for ``parts/part.sql`` with its words replaced.
+    """
     lines = (SQL_FOLDER / name).read_text("utf-8").splitlines()
-    return "\n".join(line for line in lines if not line.lstrip().startswith("--")).strip()
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("--")).strip()
+    return _PART.sub(lambda found: f"\n{_part(found[1], found[2])}\n", text)
+
+
+def _part(name: str, words: str) -> str:
+    text = "    " + read_sql(f"parts/{name}.sql")
+    for word in words.split():
+        placeholder, _, replacement = word.partition("=")
+        text = re.sub(rf"\b{placeholder}\b", replacement, text)
+    return text

@@ -1,5 +1,2 @@
-SELECT count() AS calls
-FROM llm_calls
-WHERE $__timeFilter(Timestamp)
-    AND $__conditionalAll(ServiceName IN (${service:singlequote}), $service)
-    AND $__conditionalAll(RequestModel IN (${model:singlequote}), $model)
+SELECT sum(Calls) AS calls
+FROM ({{by_hour}})

@@ -1,8 +1,8 @@
--- Whole hours, so that a range shorter than one is not empty.
-SELECT $__timeInterval(Hour) AS time, RequestModel AS model, toFloat64(sum(CostUsd)) AS cost
-FROM llm_hourly
-WHERE Hour >= toStartOfHour($__fromTime) AND Hour <= $__toTime
-    AND $__conditionalAll(ServiceName IN (${service:singlequote}), $service)
-    AND $__conditionalAll(RequestModel IN (${model:singlequote}), $model)
+WITH greatest($__interval_s, if($__toTime - $__fromTime > 86400, 3600, 1)) AS step_s
+SELECT
+    toStartOfInterval(Began, toIntervalSecond(step_s)) AS time,
+    Model AS model,
+    sum(Cost) AS cost
+FROM ({{by_step}})
 GROUP BY time, model
 ORDER BY time, model

@@ -1,5 +1,15 @@
-SELECT quantileOrNull(0.95)(DurationNs) / 1e9 AS p95
-FROM llm_calls
-WHERE $__timeFilter(Timestamp)
-    AND $__conditionalAll(ServiceName IN (${service:singlequote}), $service)
-    AND $__conditionalAll(RequestModel IN (${model:singlequote}), $model)
+-- Exact up to a day, and over a day the middle of the bucket that it lies in. Null without calls.
+SELECT max(nanoseconds) / 1e9 AS p95
+FROM
+(
+    SELECT toFloat64(quantileExactOrNull(0.95)(Nanoseconds)) AS nanoseconds
+    FROM ({{short_range DURATION=DurationNs}})
+    UNION ALL
+    SELECT if(empty(calls), NULL, exp2((p95_bucket + 0.5) / 8))
+    FROM
+    (
+        SELECT
+            {{p95_bucket}}
+        FROM ({{long_range COUNTED=DurationBuckets DURATION=DurationNs}})
+    )
+)

@@ -1,1 +1,5 @@
-SELECT DISTINCT RequestModel FROM llm_calls WHERE $__timeFilter(Timestamp) ORDER BY RequestModel LIMIT 1000
+SELECT DISTINCT Model
+FROM llm_hourly
+WHERE Hour >= toStartOfHour($__fromTime) AND Hour <= $__toTime
+ORDER BY Model
+LIMIT 1000

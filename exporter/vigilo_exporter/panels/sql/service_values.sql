@@ -1,1 +1,5 @@
-SELECT DISTINCT ServiceName FROM llm_calls WHERE $__timeFilter(Timestamp) ORDER BY ServiceName LIMIT 1000
+SELECT DISTINCT ServiceName
+FROM llm_hourly
+WHERE Hour >= toStartOfHour($__fromTime) AND Hour <= $__toTime
+ORDER BY ServiceName
+LIMIT 1000

@@ -1,5 +1,2 @@
 SELECT sum(InputTokens) AS input, sum(OutputTokens) AS output
-FROM llm_calls
-WHERE $__timeFilter(Timestamp)
-    AND $__conditionalAll(ServiceName IN (${service:singlequote}), $service)
-    AND $__conditionalAll(RequestModel IN (${model:singlequote}), $model)
+FROM ({{by_hour}})

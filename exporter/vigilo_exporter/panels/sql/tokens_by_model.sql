@@ -1,11 +1,9 @@
+WITH greatest($__interval_s, if($__toTime - $__fromTime > 86400, 3600, 1)) AS step_s
 SELECT
-    $__timeInterval(Timestamp) AS time,
-    RequestModel AS model,
-    sum(InputTokens) / $__interval_s AS input,
-    sum(OutputTokens) / $__interval_s AS output
-FROM llm_calls
-WHERE $__timeFilter(Timestamp)
-    AND $__conditionalAll(ServiceName IN (${service:singlequote}), $service)
-    AND $__conditionalAll(RequestModel IN (${model:singlequote}), $model)
+    toStartOfInterval(Began, toIntervalSecond(step_s)) AS time,
+    Model AS model,
+    sum(InputTokens) / step_s AS input,
+    sum(OutputTokens) / step_s AS output
+FROM ({{by_step}})
 GROUP BY time, model
 ORDER BY time, model

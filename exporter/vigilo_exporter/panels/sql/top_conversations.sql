@@ -1,15 +1,11 @@
 SELECT
     ConversationId AS "Conversation",
-    max(Timestamp) AS "Latest call",
-    count() AS "Calls",
-    sum(InputTokens + OutputTokens) AS "Tokens",
-    toFloat64(sum(CostUsd)) AS "Cost",
-    dateDiff('second', min(Timestamp), max(Timestamp)) AS "Length"
-FROM llm_calls
-WHERE $__timeFilter(Timestamp)
-    AND $__conditionalAll(ServiceName IN (${service:singlequote}), $service)
-    AND $__conditionalAll(RequestModel IN (${model:singlequote}), $model)
-    AND ConversationId != ''
+    toDateTime64(max(End), 9) AS "Latest call",
+    sum(Calls) AS "Calls",
+    sum(Tokens) AS "Tokens",
+    sum(Cost) AS "Cost",
+    dateDiff('second', min(Start), max(End)) AS "Length"
+FROM ({{activities ID=ConversationId ROLLUP=llm_conversations}})
 GROUP BY "Conversation"
 ORDER BY "Cost" DESC, "Conversation"
 LIMIT 20

@@ -1,13 +1,11 @@
 SELECT
     if(UserId = '', '(not set)', UserId) AS "User",
-    count() AS "Calls",
-    countIf(Status = 'Error') AS "Errors",
-    sum(InputTokens + OutputTokens) AS "Tokens",
-    toFloat64(sum(CostUsd)) AS "Cost"
-FROM llm_calls
-WHERE $__timeFilter(Timestamp)
-    AND $__conditionalAll(ServiceName IN (${service:singlequote}), $service)
-    AND $__conditionalAll(RequestModel IN (${model:singlequote}), $model)
+    sum(Calls) AS "Calls",
+    sum(Errors) AS "Errors",
+    sum(Tokens) AS "Tokens",
+    sum(Cost) AS "Cost"
+FROM ({{by_user}})
 GROUP BY "User"
+HAVING "Calls" > 0
 ORDER BY "Cost" DESC, "User"
 LIMIT 20

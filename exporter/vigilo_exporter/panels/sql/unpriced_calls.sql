@@ -1,15 +1,11 @@
 SELECT
     Provider AS "Provider",
-    RequestModel AS "Model",
-    count() AS "Calls",
-    sum(InputTokens + OutputTokens) AS "Tokens",
-    max(Timestamp) AS "Latest call"
-FROM llm_calls
-WHERE $__timeFilter(Timestamp)
-    AND $__conditionalAll(ServiceName IN (${service:singlequote}), $service)
-    AND $__conditionalAll(RequestModel IN (${model:singlequote}), $model)
-    AND NOT Priced
-    AND (InputTokens + OutputTokens > 0 OR notEmpty(OtherUsage))
+    Model AS "Model",
+    sum(UnpricedCalls) AS "Calls",
+    sum(UnpricedTokens) AS "Tokens",
+    maxIf(Hour, UnpricedCalls > 0) AS "Latest hour"
+FROM ({{by_hour}})
 GROUP BY "Provider", "Model"
-ORDER BY "Calls" DESC, "Model"
+HAVING "Calls" > 0
+ORDER BY "Calls" DESC, "Model", "Provider"
 LIMIT 20
