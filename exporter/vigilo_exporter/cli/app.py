@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vigilo_exporter.cli.cleanup import cleanup
 from vigilo_exporter.cli.demo import demo
 from vigilo_exporter.cli.doctor import doctor
 from vigilo_exporter.cli.migrate import migrate
@@ -22,6 +23,7 @@ app.command()(demo)
 app.command()(report)
 app.command()(reprice)
 app.command()(serve)
+app.command()(cleanup)
 app.command()(doctor)
 app.add_typer(migrate, name="migrate")
 app.add_typer(prices, name="prices")
