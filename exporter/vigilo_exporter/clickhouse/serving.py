@@ -12,12 +12,13 @@ import threading
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from importlib import import_module
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from vigilo.errors import ConfigError, MissingExtraError, StoreError, VigiloError
 from vigilo_exporter.clickhouse.lock import POLL_S, still_held, take_lock
+from vigilo_exporter.clickhouse.maintenance import Maintenance
 from vigilo_exporter.clickhouse.served import Served, forget_served
 from vigilo_exporter.clickhouse.store import own_store
 
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("vigilo")
 INGEST_EVERY_S, MAX_BACKOFF_S = 0.5, 30.0
-PRICE_EVERY_S = 10.0
+PRICE_EVERY_S, PRICE_AT_SERVER_EVERY_S = 10.0, 600.0
 """Pricing looks at all calls without a price, so not with each round."""
 MAINTAIN_EVERY_S = 60.0
 LOCKED_FOR_S = 60.0
 """How long to wait for a command that has the store open."""
 REQUESTS_END_WITHIN_S, QUERIES_END_WITHIN_S = 5, 10.0
+"""How long an end waits for requests, and after that for queries that it has told to stop."""
+LOOK_EVERY_S = 0.1
 INCOMING = "incoming"
 
 
@@ -56,13 +59,14 @@ class Address:
 class Rounds:
     """What goes on by itself: rounds over the spool, and upkeep. One round at a time, whoever asks for it."""
 
-    def __init__(self, store: Store, upkeep: Callable[[], Any] | None) -> None:
+    def __init__(self, store: Store, upkeep: Callable[[], Any]) -> None:
         self._store, self._upkeep = store, upkeep
         self._lock = threading.Lock()
         self._ending = threading.Event()
-        self._threads = [threading.Thread(target=self._ingest_on, name="vigilo-ingest")]
-        if upkeep is not None:
-            self._threads.append(threading.Thread(target=self._maintain_on, name="vigilo-upkeep"))
+        self._threads = [
+            threading.Thread(target=self._ingest_on, name="vigilo-ingest"),
+            threading.Thread(target=self._maintain_on, name="vigilo-upkeep"),
+        ]
         self._told: set[str] = set()
         self._priced_s = float("-inf")
 
@@ -106,15 +110,14 @@ class Rounds:
             quarantined = self._store.ingest(price=False).quarantined
             if quarantined:
                 _log.warning("vigilo: %d segments could not be read: see `vigilo spool ls`", len(quarantined))
-        if time.monotonic() - self._priced_s >= PRICE_EVERY_S:
+        if time.monotonic() - self._priced_s >= (PRICE_EVERY_S if self._store.is_own else PRICE_AT_SERVER_EVERY_S):
             self._priced_s = time.monotonic()
             self._store.price_arrivals()
 
     def _maintain_on(self) -> None:
         while not self._ending.wait(MAINTAIN_EVERY_S):
             try:
-                if self._upkeep is not None:
-                    self._upkeep()
+                self._upkeep()
             except Exception as error:  # noqa: BLE001 - it is tried again
                 self._tell(error)
 
@@ -161,7 +164,7 @@ def serve(home: Path, settings: Settings, address: Address, ready: Callable[[Add
         stack.callback(rounds.stop)
         Served(os.getpid(), address.url, token).write(home)
         stack.callback(forget_served, home)
-        asyncio.run(_run(interface.app(), listener, lambda: ready(address), ended))
+        asyncio.run(_run(interface.app(), listener, lambda: ready(address), partial(_end_queries, engine), ended))
 
 
 def serve_server(home: Path, settings: Settings, ready: Callable[[str], None]) -> None:
@@ -249,24 +252,22 @@ def _own(home: Path, stack: ExitStack, ended: _Ending) -> None:
         time.sleep(POLL_S)
 
 
-def _upkeep(store: Store, settings: Settings) -> Callable[[], Any] | None:
-    if find_spec("vigilo_exporter.clickhouse.maintenance") is None:
-        return None
-    module = import_module("vigilo_exporter.clickhouse.maintenance")
-    run_due: Callable[[], Any] = module.Maintenance(store.database, store.layout, store.home, settings).run_due
-    return run_due
+def _upkeep(store: Store, settings: Settings) -> Callable[[], Any]:
+    return Maintenance(store.database, store.layout, store.home, settings).run_due
 
 
-async def _run(app: Any, listener: socket.socket, ready: Callable[[], None], ended: _Ending) -> None:
+async def _run(
+    app: Any, listener: socket.socket, ready: Callable[[], None], end_queries: Callable[[], None], ended: _Ending
+) -> None:
     import uvicorn
 
     config = uvicorn.Config(
         app,
         log_config=None,
-        log_level="error",  # addresses of requests hold statements, and may hold passwords
+        log_level="critical",  # addresses of requests hold statements, and may hold passwords
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=REQUESTS_END_WITHIN_S,
+        timeout_graceful_shutdown=2 * REQUESTS_END_WITHIN_S,
         lifespan="on",
         ws="none",
     )
@@ -276,9 +277,12 @@ async def _run(app: Any, listener: socket.socket, ready: Callable[[], None], end
         while not server.started:  # noqa: ASYNC110 - it has no event to wait for
             await asyncio.sleep(POLL_S)
         ready()
-        while not ended.asked:  # noqa: ASYNC110 - a signal that came before the web server took them over
-            await asyncio.sleep(INGEST_EVERY_S)
+        # A signal may come before the web server takes them over.
+        while not (ended.asked or server.should_exit):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_EVERY_S)
         server.should_exit = True
+        await asyncio.sleep(REQUESTS_END_WITHIN_S)
+        await asyncio.to_thread(end_queries)
 
     watching = asyncio.create_task(watch())
     try:

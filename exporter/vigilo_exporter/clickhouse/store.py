@@ -15,6 +15,8 @@ from vigilo_exporter.clickhouse.lock import POLL_S, owner_lock, still_held, take
 from vigilo_exporter.clickhouse.migrate import applied_version, migrate, schema_files
 from vigilo_exporter.clickhouse.repricing import COMMAND, Repricing
 from vigilo_exporter.clickhouse.served import WRITER, Served, forget_served
+from vigilo_exporter.shipping.destination import Destination
+from vigilo_exporter.shipping.lock import ShipLock
 from vigilo_exporter.spool import Spool
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from vigilo_exporter.clickhouse.repricing import ModelPrices, Selection
 
 DATABASE_FOLDER = "db"
-SHIP_LOCK, PRICE_LOCK = "ship.lock", "reprice.lock"
+PRICE_LOCK = "reprice.lock"
+SERVER_TIMEOUT_S = 300.0
 LOCKED_FOR_S = 600.0
 """How long to wait for another process that prices calls."""
 SHIPPED_WITHIN_S = 5.0
@@ -50,14 +53,15 @@ class Store:
         layout: Layout | None = None,
         *,
         served: Served | None = None,
-        server: str = "",
+        destination: Destination | None = None,
     ) -> None:
-        """``served`` is who takes in the spool in place of this process; ``server`` names the one in the settings."""
+        """``served`` is who takes in the spool in place of this process; ``destination`` the server that it goes to."""
         self.database, self.home, self.layout = database, home, layout or Layout()
         self.ingested = Ingested()
-        self._served, self._server = served, server
+        self._served, self._destination = served, destination
+        self._server = ",".join(sorted(destination.database.endpoints)) if destination is not None else ""
         self._spool = Spool(home)
-        self._repricing = Repricing(database, home, self.layout, server)
+        self._repricing = Repricing(database, home, self.layout, self._server)
 
     def ingest(self, *, price: bool = True) -> Ingested:
         """Takes in what the spool holds now; also kept in ``ingested``.
@@ -73,8 +77,8 @@ class Store:
             self.ingested = Ingested(segments, quarantined)
             return self.ingested
         try:
-            if self._server:
-                self._ship()
+            if self._destination is not None:
+                self._ship(self._destination)
             else:
                 self._spool.sweep_temporary()
                 ingest = self._ingest()
@@ -93,6 +97,11 @@ class Store:
         return self._server or (self._served.url if self._served is not None else str(self.home))
 
     @property
+    def is_own(self) -> bool:
+        """Whether this process owns the database."""
+        return self._served is None and self._destination is None
+
+    @property
     def is_served(self) -> bool:
         """Whether `vigilo serve` has it open, and not this process."""
         return self._served is not None
@@ -102,13 +111,16 @@ class Store:
         return self._ingest().has_work()
 
     def price_arrivals(self) -> None:
-        """Prices what was taken in without a cost.
+        """Prices what was taken in without a cost; at a server, which others write to, all calls without one.
 
         Raises:
             StoreError: the disk or ClickHouse refuses.
         """
         try:
             with owner_lock(self.home, LOCKED_FOR_S, PRICE_LOCK):
+                if self._destination is not None:
+                    self._repricing.finish_begun()
+                    self._repricing.expect_arrivals()
                 self._repricing.price_arrivals()
         except OSError as error:
             raise StoreError(f"cannot price the calls: {error}") from None
@@ -123,7 +135,7 @@ class Store:
         try:
             # Two at once would both count the difference of a call's cost.
             with owner_lock(self.home, LOCKED_FOR_S, PRICE_LOCK):
-                if self._server or self._served is not None:
+                if not self.is_own:
                     self._repricing.finish_begun()
                 return self._repricing.run(selection, COMMAND, dry_run=dry_run)
         except OSError as error:
@@ -141,12 +153,16 @@ class Store:
         """Rows of one SELECT; see :meth:`Database.query`."""
         return self.database.query(sql, parameters)
 
-    def _ship(self) -> None:
+    def _ship(self, destination: Destination) -> None:
         """Ships what the spool holds, unless an app is at it: then that is waited for, a little."""
-        with ExitStack() as stack:
-            if take_lock(self.home, stack, SHIP_LOCK):
-                self.ingested = self._ingest().run()
-                return
+        destination.make_ready()
+        lock = ShipLock(self.home)
+        if lock.acquire():
+            try:
+                self.ingested = destination.deliver()
+            finally:
+                lock.release()
+            return
         waiting = {path.name for path in self._spool.segments()}
         deadline = time.monotonic() + SHIPPED_WITHIN_S
         while waiting.intersection(path.name for path in self._spool.segments()) and time.monotonic() < deadline:
@@ -188,6 +204,10 @@ def open_store(
         if ingest and not store.is_served:
             store.ingest()
         yield store
+        if ingest and store.is_own:
+            from vigilo_exporter.clickhouse.maintenance import Maintenance
+
+            Maintenance(store.database, store.layout, home, settings).run_due()
 
 
 def own_store(home: Path, stack: ExitStack) -> tuple[Store, Engine]:
@@ -207,13 +227,9 @@ def own_store(home: Path, stack: ExitStack) -> tuple[Store, Engine]:
 
 
 def _at_server(home: Path, settings: Settings, stack: ExitStack) -> Store:
-    database = HttpDatabase.of(settings)
-    stack.callback(database.close)
-    return Store(database, home, Layout(settings.clickhouse_cluster), server=_server_name(settings, database))
-
-
-def _server_name(settings: Settings, database: HttpDatabase) -> str:
-    return f"{','.join(sorted(database.endpoints))}/{settings.clickhouse_database}"
+    destination = Destination(home, settings, SERVER_TIMEOUT_S)
+    stack.callback(destination.database.close)
+    return Store(destination.database, home, destination.layout, destination=destination)
 
 
 def _embedded(home: Path, wait_s: float, stack: ExitStack, *, ingest: bool) -> Store:
