@@ -76,7 +76,11 @@ class Endpoint:
             connection.close()
         made = self._new(timeout_s)
         self._open.add(made)
-        made.connect()
+        try:
+            made.connect()
+        except BaseException:
+            made.close()
+            raise
         return made, False
 
     def keep(self, connection: HTTPConnection) -> None:

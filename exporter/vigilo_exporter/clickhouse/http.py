@@ -137,9 +137,9 @@ class HttpDatabase:
                 answer, endpoint = self._ask(sql, {**asked, "readonly": "2"}, again=True)
                 return answer.rows(endpoint.url)
             except ClickHouseError as error:
-                if error.code != _READONLY:
+                if error.code != _READONLY or "Cannot modify" not in str(error):
                     raise
-                self._readonly_user = True  # a user who may only read may not say so either
+                self._readonly_user = True  # who may only read may not say so either
         answer, endpoint = self._ask(sql, asked, again=True)
         return answer.rows(endpoint.url)
 

@@ -22,6 +22,7 @@ _ERROR = re.compile(
 )
 _LATE_ERROR = re.compile(rb"(?:^|\n|__exception__\r?\n)\S*\s*(Code: \d+\. DB::.*)", re.DOTALL)
 _SHOWN = 300
+_VIEW = re.compile(r"while pushing to view \S+")
 NOT_BEGUN = frozenset({16, 20, 36, 44, 46, 47, 53, 60, 62, 81, 115, 164, 192, 193, 194, 202, 203, 497, 516, 745})
 """Codes of refusals before anything is written: unknown names and settings, rights, too many queries at once."""
 _NOT_BEGUN_STATUS = frozenset({400, 401, 403, 404, 405, 411, 413, 414, 429, 431, 503})
@@ -39,7 +40,8 @@ class Answer:
         self._headers = headers
         if headers.get(EXCEPTION_CODE) or (b"DB::" in self.body[-32768:]):
             late = _LATE_ERROR.search(self.body, max(0, len(self.body) - 32768))
-            told_as_error = headers.get(EXCEPTION_CODE) or headers.get(EXCEPTION_TAG, "").encode() in self.body
+            tag = headers.get(EXCEPTION_TAG, "").encode()
+            told_as_error = headers.get(EXCEPTION_CODE) or (tag and b"__exception__\r\n" + tag in self.body)
             if late and (told_as_error or not _is_row(self.body)):
                 # Rows may have been given before, and written for an INSERT.
                 raise error_of(endpoint, 200, headers, late[1].partition(b"\r\n")[0], executed=None)
@@ -96,11 +98,11 @@ def error_of(
             f"{endpoint} answers with HTTP status {status}", int(code) if code.isdigit() else 0, executed=begun
         )
     number, message, name = found.groups()
+    view = _VIEW.search(message[_SHOWN:])
+    message = message[:_SHOWN].strip() + (f"...{view[0]}" if view else "")
     code_number = int(number)
     begun = executed if code_number in NOT_BEGUN else None
-    return ClickHouseError(
-        f"ClickHouse: {message[:_SHOWN].strip()} ({name or 'error'} {number})", code_number, executed=begun
-    )
+    return ClickHouseError(f"ClickHouse: {message} ({name or 'error'} {number})", code_number, executed=begun)
 
 
 def _is_row(body: bytes) -> bool:

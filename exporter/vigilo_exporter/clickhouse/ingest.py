@@ -19,6 +19,7 @@ from vigilo_exporter.clickhouse.database import ClickHouseError, Layout
 from vigilo_exporter.clickhouse.groups import Group, groups_of
 from vigilo_exporter.clickhouse.http import HttpDatabase, ShortWriteError
 from vigilo_exporter.clickhouse.manifest import Manifest
+from vigilo_exporter.clickhouse.migrate import applied_version, schema_files
 from vigilo_exporter.clickhouse.refusals import (
     EVERYTHING_WAITS,
     ITS_TABLE_WAITS,
@@ -216,6 +217,8 @@ class Ingest:
                 return
             raise error
         if error.code in TABLE_AT_FAULT:
+            if applied_version(self._database, self._layout) < schema_files()[-1].version:
+                raise error  # the tables come with `vigilo migrate`, and then take it
             self._set_group_aside(manifest, str(error))
             return
         if error.code in ITS_TABLE_WAITS or of_a_view(error):
