@@ -33,6 +33,7 @@ _INDEX_CODES = "BHIQ"  # the place in it is how a LowCardinality column names th
 _DICTIONARY_VERSION = 1  # "shared dictionaries with additional keys", the only one there is
 _HAS_ADDITIONAL_KEYS = 1 << 9  # the block brings its own dictionary
 _SHORT_LENGTHS = tuple(bytes((length,)) for length in range(128))
+_SHORT_CHARACTERS = tuple(map(chr, range(128)))
 
 
 class _Codec(NamedTuple):
@@ -104,10 +105,17 @@ def _array(element: _Codec) -> _Codec:
 
 
 def _map(key: _Codec, value: _Codec) -> _Codec:
+    attributes = key.write is _write_low_cardinality and value.write is _write_strings
+
     def write(values: Sequence[Any], parts: list[bytes]) -> None:
         parts.append(_packed("Q", accumulate(map(len, values))))
         if not any(values):
             return
+        if attributes:
+            distinct = {id(each): each for each in values}
+            if len(distinct) * 2 <= len(values):
+                _write_repeated_attributes(values, distinct, parts)
+                return
         if key.write is _write_low_cardinality:
             _write_low_cardinality_keys(values, parts)
         else:
@@ -119,7 +127,17 @@ def _map(key: _Codec, value: _Codec) -> _Codec:
 
 def _write_strings(values: Sequence[str], parts: list[bytes]) -> None:
     # Telemetry repeats itself: framing each distinct string once halves the time of a batch.
-    framed = {text: _framed(text) for text in set(values)}
+    distinct = set(values)
+    if "".join(distinct).isascii():  # text has as many characters as bytes, and is encoded all at once
+        texts = {
+            text: _SHORT_CHARACTERS[size] + text
+            if (size := len(text)) < 128
+            else _length(size).decode("latin-1") + text
+            for text in distinct
+        }
+        parts.append("".join(map(texts.__getitem__, values)).encode("latin-1"))
+        return
+    framed = {text: _framed(text) for text in distinct}
     parts.append(b"".join(map(framed.__getitem__, values)))
 
 
@@ -130,11 +148,23 @@ def _write_low_cardinality(values: Sequence[str], parts: list[bytes]) -> None:
 
 def _write_low_cardinality_keys(maps: Sequence[Mapping[str, Any]], parts: list[bytes]) -> None:
     """The same for the keys of maps. Most maps of a batch have the same keys, which are looked up once."""
-    shapes = [tuple(keys) for keys in maps]
-    distinct = dict.fromkeys(shapes)
-    index, code = _write_dictionary(chain.from_iterable(distinct), parts)
-    indexes = {shape: _packed(code, map(index.__getitem__, shape)) for shape in distinct}
-    parts += (_packed("Q", [sum(map(len, shapes))]), *map(indexes.__getitem__, shapes))
+    shapes: dict[tuple[str, ...], int] = {}
+    numbers = [shapes.setdefault(tuple(keys), len(shapes)) for keys in maps]
+    index, code = _write_dictionary(chain.from_iterable(shapes), parts)
+    indexes = [_packed(code, map(index.__getitem__, shape)) for shape in shapes]
+    parts += (_packed("Q", [sum(map(len, maps))]), *map(indexes.__getitem__, numbers))
+
+
+def _write_repeated_attributes(
+    maps: Sequence[Mapping[str, str]], distinct: Mapping[int, Mapping[str, str]], parts: list[bytes]
+) -> None:
+    """The keys and values of maps most of which are one and the same: the attributes of a resource."""
+    index, code = _write_dictionary(chain.from_iterable(distinct.values()), parts)
+    indexes = {number: _packed(code, map(index.__getitem__, each)) for number, each in distinct.items()}
+    contents = {number: b"".join(map(_framed, each.values())) for number, each in distinct.items()}
+    order = tuple(map(id, maps))
+    parts += (_packed("Q", [sum(map(len, maps))]), *map(indexes.__getitem__, order))
+    parts += map(contents.__getitem__, order)
 
 
 def _write_dictionary(values: Iterable[str], parts: list[bytes]) -> tuple[dict[str, int], str]:

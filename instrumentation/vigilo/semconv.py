@@ -193,6 +193,18 @@ EXCEPTION_EVENT: Final = "gen_ai.client.operation.exception"
 EXCEPTION_TYPE: Final = "exception.type"  # string: class of the exception, with its module
 EXCEPTION_MESSAGE: Final = "exception.message"  # string: masked
 
+# What the Collector's tables have no column for. The first three are those of the specification for formats other than
+# OTLP (specification/common/mapping-to-non-otlp.md); the others continue them.
+OTEL_DROPPED_ATTRIBUTES: Final = "otel.dropped_attributes_count"  # int, on spans, events, links and log records
+OTEL_DROPPED_EVENTS: Final = "otel.dropped_events_count"  # int, on spans
+OTEL_DROPPED_LINKS: Final = "otel.dropped_links_count"  # int, on spans
+OTEL_PARENT_ORIGIN: Final = "otel.span.parent.origin"  # string: remote, where the parent is in another process
+OTEL_RESOURCE_SCHEMA_URL: Final = "otel.resource.schema_url"  # string, among the attributes of a span's resource
+OTEL_SCOPE: Final = "otel.scope."  # beginning of the attributes of a span's scope
+OTEL_SCOPE_SCHEMA_URL: Final = "otel.scope.schema_url"  # string, on spans
+OTEL_SCOPE_DROPPED_ATTRIBUTES: Final = "otel.scope.dropped_attributes_count"  # int, on spans and log records
+OTEL_OBSERVED_TIME: Final = "otel.observed_time_unix_nano"  # int, ns since 1970: on log records with another time
+
 # Metrics
 CLIENT_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"  # histogram, s
 CLIENT_TOKEN_USAGE: Final = "gen_ai.client.token.usage"  # noqa: S105 - histogram, {token}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from vigilo import semconv
 from vigilo_exporter.convert.text import texts
 
 if TYPE_CHECKING:
@@ -12,24 +13,30 @@ if TYPE_CHECKING:
 
 
 class ResourceText(NamedTuple):
-    """A resource, its attributes as text."""
+    """A resource, its attributes as text; ``whole`` has its schema URL too, for a table without a column for that."""
 
     service_name: str
     attributes: dict[str, str]
     schema_url: str
+    whole: dict[str, str]
 
 
 class ScopeText(NamedTuple):
-    """An instrumentation scope, its attributes as text."""
+    """An instrumentation scope, its attributes as text.
+
+    ``lost`` is what ``otel_logs`` has no column for, and ``rest`` what ``otel_traces`` has none for.
+    """
 
     name: str
     version: str
     attributes: dict[str, str]
     dropped_attributes: int
     schema_url: str
+    lost: dict[str, str]
+    rest: dict[str, str]
 
 
-_NO_SCOPE = ScopeText("", "", {}, 0, "")
+_NO_SCOPE = ScopeText("", "", {}, 0, "", {}, {})
 
 
 class Origins:
@@ -46,7 +53,9 @@ class Origins:
         known = self._resources.get(id(resource))
         if known is None:
             attributes = texts(resource.attributes)
-            known = ResourceText(attributes.get("service.name", ""), attributes, resource.schema_url or "")
+            schema_url = resource.schema_url or ""
+            whole = {**attributes, semconv.OTEL_RESOURCE_SCHEMA_URL: schema_url} if schema_url else attributes
+            known = ResourceText(attributes.get("service.name", ""), attributes, schema_url, whole)
             self._resources[id(resource)] = known
         return known
 
@@ -56,12 +65,13 @@ class Origins:
             return _NO_SCOPE
         known = self._scopes.get(id(scope))
         if known is None:
-            known = ScopeText(
-                scope.name or "",
-                scope.version or "",
-                texts(scope.attributes),
-                getattr(scope.attributes, "dropped", 0),
-                scope.schema_url or "",
-            )
+            attributes = texts(scope.attributes)
+            dropped = getattr(scope.attributes, "dropped", 0)
+            schema_url = scope.schema_url or ""
+            lost = {semconv.OTEL_SCOPE_DROPPED_ATTRIBUTES: str(dropped)} if dropped else {}
+            rest = {semconv.OTEL_SCOPE + key: value for key, value in attributes.items()} | lost
+            if schema_url:
+                rest[semconv.OTEL_SCOPE_SCHEMA_URL] = schema_url
+            known = ScopeText(scope.name or "", scope.version or "", attributes, dropped, schema_url, lost, rest)
             self._scopes[id(scope)] = known
         return known

@@ -1,4 +1,9 @@
-"""Ended spans as rows of ``otel_traces``."""
+"""Ended spans as rows of ``otel_traces``.
+
+What the table has no column for is among the attributes, under names that begin with ``otel.``: how much was dropped of
+a span, an event or a link, a parent in another process, the scope's attributes and schema URL; the resource's schema
+URL is with the resource. Trace flags are not kept: of what is exported they say nothing but "sampled".
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.trace import SpanKind, StatusCode
 
+from vigilo import semconv
 from vigilo_exporter.convert.origin import Origins
 from vigilo_exporter.convert.rows import Dropped, Row, rows_of
 from vigilo_exporter.convert.text import hex_span_id, hex_trace_id, texts
@@ -45,21 +51,33 @@ def _row(span: ReadableSpan, origins: Origins) -> Row:
     resource = origins.resource(span.resource)
     scope = origins.scope(span.instrumentation_scope)
     status = span.status
-    events = span.events
-    links = span.links
+    # The properties copy both under a lock, and most spans have none of them.
+    events = span.events if getattr(span, "_events", True) else ()
+    links = span.links if getattr(span, "_links", True) else ()
+    attributes = texts(span.attributes)
+    if scope.rest:
+        attributes.update(scope.rest)
+    if (
+        span.dropped_attributes
+        or span.dropped_events
+        or span.dropped_links
+        or (parent is not None and parent.is_remote)
+    ):
+        _add_rest(attributes, span)
+    trace_state = context.trace_state
     return (
         start,
         hex_trace_id(context.trace_id),
         hex_span_id(context.span_id),
         hex_span_id(parent.span_id) if parent is not None else "",
-        context.trace_state.to_header() if context.trace_state else "",
+        trace_state.to_header() if trace_state else "",
         span.name,
         _KINDS[span.kind],
         resource.service_name,
-        resource.attributes,
+        resource.whole,
         scope.name,
         scope.version,
-        texts(span.attributes),
+        attributes,
         max(0, (start if end is None else end) - start),  # clocks are set back
         _STATUSES[status.status_code],
         status.description or "",
@@ -68,11 +86,23 @@ def _row(span: ReadableSpan, origins: Origins) -> Row:
     )
 
 
+def _add_rest(attributes: dict[str, str], span: ReadableSpan) -> None:
+    """Adds to a span's attributes what there is no column for, if there is any."""
+    counts = {
+        semconv.OTEL_DROPPED_ATTRIBUTES: span.dropped_attributes,
+        semconv.OTEL_DROPPED_EVENTS: span.dropped_events,
+        semconv.OTEL_DROPPED_LINKS: span.dropped_links,
+    }
+    attributes.update((name, repr(count)) for name, count in counts.items() if count)
+    if span.parent is not None and span.parent.is_remote:
+        attributes[semconv.OTEL_PARENT_ORIGIN] = "remote"
+
+
 def _event_arrays(events: Sequence[Event]) -> Row:
     return (
         [event.timestamp for event in events],
         [event.name for event in events],
-        [texts(event.attributes) for event in events],
+        [_with_dropped(event) for event in events],
     )
 
 
@@ -82,5 +112,12 @@ def _link_arrays(links: Sequence[Link]) -> Row:
         [hex_trace_id(context.trace_id) for context in contexts],
         [hex_span_id(context.span_id) for context in contexts],
         [context.trace_state.to_header() if context.trace_state else "" for context in contexts],
-        [texts(link.attributes) for link in links],
+        [_with_dropped(link) for link in links],
     )
+
+
+def _with_dropped(item: Event | Link) -> dict[str, str]:
+    attributes = texts(item.attributes)
+    if item.dropped_attributes:
+        attributes[semconv.OTEL_DROPPED_ATTRIBUTES] = repr(item.dropped_attributes)
+    return attributes

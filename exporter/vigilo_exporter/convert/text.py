@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from json import JSONEncoder
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, cast
 
 _json = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -43,24 +43,24 @@ def text(value: Any) -> str:
 
 def texts(attributes: Mapping[str, Any] | None) -> dict[str, str]:
     """Attributes with each value as text."""
-    if not attributes:
+    if attributes is None:
         return {}
     # One copy is much cheaper than iterating the SDK's own mapping, which is written in Python.
     copied = attributes.copy() if hasattr(attributes, "copy") else dict(attributes)
-    return {
-        key: value if value.__class__ is str else _WRITERS.get(value.__class__, text)(value)
-        for key, value in copied.items()
-    }
+    for key, value in copied.items():
+        if value.__class__ is not str:
+            copied[key] = _WRITERS.get(value.__class__, text)(value)
+    return cast("dict[str, str]", copied)
 
 
 def hex_trace_id(trace_id: int | None) -> str:
     """32 digits, or nothing where there is no trace."""
-    return format(trace_id, "032x") if trace_id else ""
+    return "%032x" % trace_id if trace_id else ""  # noqa: UP031 - takes half the time
 
 
 def hex_span_id(span_id: int | None) -> str:
     """16 digits, or nothing where there is no span."""
-    return format(span_id, "016x") if span_id else ""
+    return "%016x" % span_id if span_id else ""  # noqa: UP031
 
 
 def _boolean(value: bool) -> str:
@@ -74,7 +74,7 @@ def _array(values: tuple[Any, ...]) -> str:
         return text(values)
 
 
-_WRITERS: dict[type, Callable[[Any], str]] = {int: int.__repr__, float: float.__repr__, bool: _boolean, tuple: _array}
+_WRITERS: dict[type, Callable[[Any], str]] = {int: repr, float: repr, bool: _boolean, tuple: _array}
 """The same as :func:`text`, found without asking one type after the other."""
 
 

@@ -59,7 +59,11 @@ def test_nothing_of_a_log_record_is_lost(ask, logger):
         "ScopeName": "library",
         "ScopeVersion": "1.2",
         "ScopeAttributes": {"a": "1"},
-        "LogAttributes": {"k": "v", "nested": '{"x":[1,null]}'},
+        "LogAttributes": {
+            "k": "v",
+            "nested": '{"x":[1,null]}',
+            "otel.observed_time_unix_nano": str(START_NS + 9),
+        },
         "EventName": "vigilo.test",
     }
 

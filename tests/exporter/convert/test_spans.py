@@ -36,7 +36,7 @@ def tracer(exporter):
     resource = Resource({"service.name": "shop", "process.pid": 7}, schema_url="https://schema/r")
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return provider.get_tracer("library", "1.2", schema_url="https://schema/s")
+    return provider.get_tracer("library", "1.2", schema_url="https://schema/s", attributes={"tier": "gold"})
 
 
 @pytest.fixture
@@ -80,7 +80,11 @@ def test_nothing_of_a_span_is_lost(ask, tracer):
         "SpanName": "chat gpt-4o",
         "SpanKind": "Client",
         "ServiceName": "shop",
-        "ResourceAttributes": {"service.name": "shop", "process.pid": "7"},
+        "ResourceAttributes": {
+            "service.name": "shop",
+            "process.pid": "7",
+            "otel.resource.schema_url": "https://schema/r",
+        },
         "ScopeName": "library",
         "ScopeVersion": "1.2",
         "SpanAttributes": {
@@ -89,6 +93,9 @@ def test_nothing_of_a_span_is_lost(ask, tracer):
             "ok": "true",
             "cost": "0.1",
             "reasons": '["stop","length"]',
+            "otel.scope.tier": "gold",
+            "otel.scope.schema_url": "https://schema/s",
+            "otel.span.parent.origin": "remote",
         },
         "Duration": 1_500_000_001,
         "StatusCode": "Error",
