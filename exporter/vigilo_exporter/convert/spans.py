@@ -7,8 +7,11 @@ URL is with the resource. Trace flags are not kept: of what is exported they say
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
 from vigilo import semconv
@@ -17,9 +20,9 @@ from vigilo_exporter.convert.rows import Dropped, Row, rows_of
 from vigilo_exporter.convert.text import hex_span_id, hex_trace_id, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from opentelemetry.sdk.trace import Event, ReadableSpan
+    from opentelemetry.sdk.trace import Event
     from opentelemetry.trace import Link
 
 # The words of the Collector's pdata, which its tables are queried by.
@@ -33,6 +36,15 @@ _KINDS = {
 _STATUSES = {StatusCode.UNSET: "Unset", StatusCode.OK: "Ok", StatusCode.ERROR: "Error"}
 _NO_EVENTS: tuple[tuple[()], ...] = ((), (), ())
 _NO_LINKS: tuple[tuple[()], ...] = ((), (), (), ())
+
+
+def _field(name: str) -> Callable[[ReadableSpan], Any]:
+    """Reads a field of a span past its property, which makes a copy: that is a tenth of what a row costs."""
+    span = ReadableSpan("", resource=Resource({}))
+    return attrgetter(f"_{name}" if hasattr(span, f"_{name}") else name)
+
+
+_attributes, _events, _links = _field("attributes"), _field("events"), _field("links")
 
 
 def span_rows(spans: Sequence[ReadableSpan], dropped: Dropped) -> list[Row]:
@@ -51,10 +63,9 @@ def _row(span: ReadableSpan, origins: Origins) -> Row:
     resource = origins.resource(span.resource)
     scope = origins.scope(span.instrumentation_scope)
     status = span.status
-    # The properties copy both under a lock, and most spans have none of them.
-    events = span.events if getattr(span, "_events", True) else ()
-    links = span.links if getattr(span, "_links", True) else ()
-    attributes = texts(span.attributes)
+    events = span.events if _events(span) else ()
+    links = span.links if _links(span) else ()
+    attributes = texts(_attributes(span))
     if scope.rest:
         attributes.update(scope.rest)
     if (

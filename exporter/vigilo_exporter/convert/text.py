@@ -68,11 +68,23 @@ def _boolean(value: bool) -> str:
 
 
 def _array(values: tuple[Any, ...]) -> str:
-    try:  # most are of strings, which need no walk
-        return f"[{','.join(map(encode_basestring, values))}]"
+    try:
+        known = _ARRAYS.get(values)
+        if known is not None:
+            return known
+        written = f"[{','.join(map(encode_basestring, values))}]"  # most are of strings, which need no walk
     except TypeError:
         return text(values)
+    if len(_ARRAYS) < _MAX_ARRAYS and len(written) < _MAX_ARRAY_CHARS:
+        _ARRAYS[values] = written
+    return written
 
+
+_ARRAYS: dict[tuple[str, ...], str] = {}
+"""Short arrays of strings that were seen, such as the reasons why a model stopped. Of strings only, since an array of
+numbers may equal another that is written differently."""
+_MAX_ARRAYS = 500
+_MAX_ARRAY_CHARS = 100
 
 _WRITERS: dict[type, Callable[[Any], str]] = {int: repr, float: repr, bool: _boolean, tuple: _array}
 """The same as :func:`text`, found without asking one type after the other."""

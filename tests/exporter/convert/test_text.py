@@ -84,3 +84,8 @@ def test_ids_are_padded_and_absent_ones_are_empty():
     assert hex_trace_id(0xABC) == "0" * 29 + "abc"
     assert hex_span_id(0xABC) == "0" * 13 + "abc"
     assert [hex_trace_id(0), hex_trace_id(None), hex_span_id(0), hex_span_id(None)] == [""] * 4
+
+
+def test_arrays_that_are_equal_and_written_differently_are_kept_apart():
+    for value, written in [((1,), "[1]"), ((True,), "[true]"), ((1.0,), "[1.0]"), (("1",), '["1"]')] * 2:
+        assert texts({"k": value}) == {"k": written}
