@@ -16,6 +16,7 @@ from vigilo_exporter import native
 from vigilo_exporter.convert.columns import COLUMNS
 from vigilo_exporter.native_reader import BrokenBlockError, read, read_segment, unpacked
 
+ATTRIBUTES = "Map(LowCardinality(String), String)"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200) | st.sampled_from(string.ascii_letters)
 VALUES = {
     "Bool": st.booleans(),
@@ -105,6 +106,14 @@ def test_dictionaries_of_any_width_are_read_back(size):
     assert list(read(native.block(columns, data)).data) == data
 
 
+@pytest.mark.parametrize("lone", [{}, {"only": "here", "service.name": "y" * 128}])
+def test_attributes_that_many_rows_share_are_read_back(lone):
+    shop, naive = {"service.name": "shop", "pid": "7"}, {"service.name": "naïve" * 40, "zone": ""}
+    maps = [shop, shop, naive, shop, shop, lone, naive, naive, shop]
+    assert read(native.block([("m", ATTRIBUTES)], [maps])).data == (maps,)
+    assert read(native.block([("m", f"Array({ATTRIBUTES})")], [[maps, [], maps]])).data == ([maps, [], maps],)
+
+
 def test_bytes_that_are_no_text_are_shown_as_such():
     block = native.block([("s", "String")], [["aXb"]]).replace(b"aXb", b"a\xffb")
     assert read(block).data == (["a\ufffdb"],)
@@ -120,7 +129,6 @@ for number, (question, codec) in enumerate(questions):
     engine.query(f"INSERT INTO FUNCTION file('{path}', Native, auto, '{codec}') {question}")
 """
 
-ATTRIBUTES = "Map(LowCardinality(String), String)"
 ROWS = 70_000  # the engine writes them in several blocks
 QUESTIONS = {
     "SELECT toUInt8(number) AS u8, toUInt16(number) AS u16, toUInt32(number) AS u32, number AS u64, "

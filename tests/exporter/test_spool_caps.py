@@ -220,3 +220,67 @@ def test_processes_drop_each_segment_once(home, python):
     assert sum(one.rows for one in spool.drops()) + len(names(home)) == 640
     assert Counter(one.table for one in spool.drops()).keys() == {"otel_traces"}
     assert spool.size_bytes < 200_000
+
+
+FORK_UNDER_LOCK = """
+import os, sys
+from pathlib import Path
+from vigilo_exporter.spool import Spool
+spool = Spool(Path(sys.argv[1]))
+spool.write("otel_traces", b"rows", 1)
+begin, go_on = os.pipe(), os.pipe()
+with spool.locked():
+    child = os.fork()
+    if child == 0:
+        os.write(begin[1], b"1")
+        os.read(go_on[0], 1)  # lives on while the parent lets go
+    else:
+        os.read(begin[0], 1)
+if child == 0:
+    with spool.locked(0):
+        print("child", flush=True)
+    os._exit(0)
+with Spool(Path(sys.argv[1])).locked(0):
+    print("parent", flush=True)
+os.write(go_on[1], b"1")
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+def test_a_child_that_is_forked_under_the_lock_does_not_keep_it(home, python):
+    done = python("-c", FORK_UNDER_LOCK, home)
+    assert (done.stdout, done.stderr) == ("parent\nchild\n", "")
+
+
+FORKS_AND_THREADS = """
+import os, sys, threading
+from pathlib import Path
+from vigilo_exporter.spool import Spool, SpoolLimits
+spool = Spool(Path(sys.argv[1]), SpoolLimits(max_bytes=30_000))
+
+def write():
+    for _ in range(40):
+        spool.write("otel_traces", os.urandom(500), 1)
+
+threads = [threading.Thread(target=write) for _ in range(4)]
+for thread in threads:
+    thread.start()
+children = []
+for _ in range(6):  # in the middle of it, with locks held by threads that the child has not
+    child = os.fork()
+    if child == 0:
+        write()
+        os._exit(0)
+    children.append(child)
+for thread in threads:
+    thread.join()
+assert all(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 for child in children)
+"""
+
+
+def test_forks_in_the_middle_of_writing_threads_lose_and_count_nothing_twice(home, python):
+    done = python("-W", "ignore::DeprecationWarning", "-c", FORKS_AND_THREADS, home)
+    assert done.returncode == 0, done.stderr
+    spool = Spool(home)
+    assert sum(one.segments for one in spool.drops()) + len(names(home)) == 40 * (4 + 6)
+    assert len({Segment.parse(name).instance for name in names(home)}) <= 7
