@@ -9,6 +9,7 @@ import typer
 from vigilo_exporter.cli.cleanup import cleanup
 from vigilo_exporter.cli.demo import demo
 from vigilo_exporter.cli.doctor import doctor
+from vigilo_exporter.cli.erase import erase
 from vigilo_exporter.cli.migrate import migrate
 from vigilo_exporter.cli.prices import prices
 from vigilo_exporter.cli.quota import quota
@@ -24,6 +25,7 @@ app.command()(report)
 app.command()(reprice)
 app.command()(serve)
 app.command()(cleanup)
+app.command()(erase)
 app.command()(doctor)
 app.add_typer(migrate, name="migrate")
 app.add_typer(prices, name="prices")

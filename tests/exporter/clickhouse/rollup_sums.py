@@ -7,8 +7,10 @@ _OF_ROLLUP = """toString(sum(CostUsd)) AS usd, sum(PricedCalls) AS priced, sum(U
     arraySort(arrayFilter(of -> of.2 != 0, CAST(sumMap(PricedBy), 'Array(Tuple(String, Int64))'))) AS by,
     sum(Calls) AS calls, sum(Errors) AS errors, sum(Resends) AS resends, sum(InputTokens) AS input,
     sum(OutputTokens) AS output, sum(CacheReadTokens) AS cached, sum(DurationNs) AS duration,
-    arraySort(CAST(sumMap(DurationBuckets), 'Array(Tuple(Int16, UInt64))')) AS durations,
-    arraySort(CAST(sumMap(TimeToFirstChunkBuckets), 'Array(Tuple(Int16, UInt64))')) AS first_chunks"""
+    arraySort(arrayFilter(of -> of.2 != 0, CAST(sumMap(DurationBuckets), 'Array(Tuple(Int16, UInt64))'))) AS durations,
+    arraySort(arrayFilter(
+        of -> of.2 != 0, CAST(sumMap(TimeToFirstChunkBuckets), 'Array(Tuple(Int16, UInt64))')
+    )) AS first_chunks"""
 _OF_CALLS = """toString(sum(CostUsd)) AS usd, countIf(Priced) AS priced,
     countIf(NOT Priced AND (InputTokens + OutputTokens > 0 OR notEmpty(OtherUsage))) AS unpriced,
     sumIf(InputTokens + OutputTokens, NOT Priced) AS unpriced_tokens,

@@ -1,4 +1,4 @@
-"""The embedded store keeps itself as small as the settings want it, without being asked and without being in the way."""
+"""The embedded store keeps itself as small as the settings want it, without being asked or being in the way."""
 
 from __future__ import annotations
 
@@ -55,11 +55,13 @@ def test_what_is_refused_is_logged_once_and_does_not_fail(home, python):
     assert log.count("older than 7 days stays for now: refused") == 1
 
 
-def test_personal_mode_keeps_a_week(home, python, write_segments, llm_span, vigilo_command, ask):
+def test_personal_mode_keeps_a_week(home, python, write_segments, llm_span, vigilo_command, ask, monkeypatch):
     ten_days_ago = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() - 10 * 86_400))
     write_segments([llm_span(Timestamp=ten_days_ago)])
-    personal = {"VIGILO_RETENTION_DAYS": "", "VIGILO_PERSONAL": "true"}
-    for _ in range(2):
-        done = vigilo_command("report", "--since", "30d", environ=personal)
-        assert done.returncode == 0, done.stderr
+    monkeypatch.delenv("VIGILO_RETENTION_DAYS")
+    done = vigilo_command("report", "--since", "30d")
+    assert done.returncode == 0, done.stderr
+    assert calls(ask) == 1
+    done = vigilo_command("report", "--since", "30d", environ={"VIGILO_PERSONAL": "true"})
+    assert done.returncode == 0, done.stderr
     assert calls(ask) == 0
