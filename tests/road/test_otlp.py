@@ -39,9 +39,12 @@ def otlp_grpc():
 
 
 def spans(requests):
-    """Span id -> (name, attributes as text), of export requests."""
+    """Span id -> (name, attributes as text), of export requests; with what the store has no column for."""
     return {
-        span.span_id.hex(): (span.name, {a.key: value_text(a.value) for a in span.attributes})
+        span.span_id.hex(): (
+            span.name,
+            {a.key: value_text(a.value) for a in span.attributes} | {"otel.scope.schema_url": scope.schema_url},
+        )
         for request in requests
         for resource in request.resource_spans
         for scope in resource.scope_spans
