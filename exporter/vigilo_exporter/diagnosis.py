@@ -13,7 +13,6 @@ from packaging.requirements import Requirement
 
 from vigilo.errors import ConfigError, VigiloError
 from vigilo.settings import Settings, load_settings, setting_sources, shown_setting
-from vigilo_exporter.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,19 +52,21 @@ def diagnose(home: Path | None, environ: Mapping[str, str]) -> list[Finding]:
         home: the folder to look at instead of the one in the settings.
         environ: the environment, as the app would have it.
     """
-    found = [*installed(), *wiring(environ), *destinations(environ)]
     try:
         settings = load_settings(environ)
+        in_force = [*settings_in_force(settings, environ)]
     except ConfigError as error:
-        found.append(Finding("settings", "settings", BROKEN, f"{error}. Apps run with defaults, without content"))
         settings = Settings(content="off")
-    else:
-        found += settings_in_force(settings, environ)
+        in_force = [Finding("settings", "settings", BROKEN, f"{error}. Apps run with defaults, without content")]
+    settings = replace(settings, home=home or settings.home)
     return [
-        *found,
+        *installed(needs_engine=not settings.clickhouse_url),
+        *wiring(environ),
+        *destinations(environ),
+        *in_force,
         *prices(home),
-        *quotas(replace(settings, home=home or settings.home)),
-        *store(home or settings.home),
+        *quotas(settings),
+        *store(settings),
     ]
 
 
@@ -74,8 +75,8 @@ def vigilo_version() -> str | None:
     return _version(DISTRIBUTION)
 
 
-def installed() -> Iterator[Finding]:
-    """Python, vigilo, OpenTelemetry, the providers' SDKs and the embedded engine."""
+def installed(*, needs_engine: bool = True) -> Iterator[Finding]:
+    """Python, vigilo, OpenTelemetry, the providers' SDKs and the embedded engine, which a server replaces."""
     yield Finding("installed", "python", OK, f"{platform.python_version()} ({sys.executable})")
     if own := vigilo_version():
         yield Finding("installed", DISTRIBUTION, OK, own)
@@ -90,7 +91,7 @@ def installed() -> Iterator[Finding]:
     engine = next((name for name in _ENGINES if _version(name)), None)
     if engine:
         yield Finding("installed", engine, OK, f"{_version(engine)}, the embedded ClickHouse")
-    else:
+    elif needs_engine:
         detail = "not installed, so nothing can be reported: pip install 'vigilo-otel[embedded]'"
         yield Finding("installed", _ENGINES[0], BROKEN, detail)
 
@@ -180,21 +181,23 @@ def quotas(settings: Settings) -> Iterator[Finding]:
         yield Finding("quotas", name, state, detail)
 
 
-def store(home: Path) -> Iterator[Finding]:
-    """The home folder: what waits in the spool, what is in the database, and who can read the key."""
+def store(settings: Settings) -> Iterator[Finding]:
+    """The home folder: what waits in the spool, what is in the database or at the server, and who can read the key."""
+    from vigilo_exporter.spool_findings import server_findings, spool_findings
+
+    home, server = settings.home, bool(settings.clickhouse_url)
     problem = _not_writable(home)
     if problem:
         yield Finding("store", "home", BROKEN, problem)
         return
     yield Finding("store", "home", OK, str(home))
-    spool = Spool(home)
-    waiting = len(spool.segments())
-    yield Finding("store", "spool", OK, f"{waiting} segments of {spool.size_bytes:,} bytes wait for the next report")
-    quarantine = spool.folder / "quarantine"
-    if aside := len(list(quarantine.glob("*"))):
-        detail = f"{aside} files in {quarantine} could not be read; delete them when they are of no use"
-        yield Finding("store", "quarantine", NOTE, detail)
-    yield _database(home)
+    for name, state, detail in spool_findings(home, goes_to="the server" if server else "the next report"):
+        yield Finding("store", name, state, detail)
+    if server:
+        for name, state, detail in server_findings(home, settings):
+            yield Finding("store", name, state, detail)
+    else:
+        yield _database(home)
     key = home / "user_id.key"
     if not key.exists():
         yield Finding("store", "user id key", OK, "none yet: it is made with the first user id")
