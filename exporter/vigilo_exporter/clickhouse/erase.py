@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from vigilo.policy.export.rules import PERSONS
 from vigilo_exporter.clickhouse.engine import quoted, storable_path
 from vigilo_exporter.clickhouse.old_parts import remove_old_parts
-from vigilo_exporter.clickhouse.rollup_sums import MARK, ROLLUPS, USER_ROLLUPS, write_negated
+from vigilo_exporter.clickhouse.rollup_sums import MARK, ROLLUPS, USER_ROLLUPS, Rollup, write_negated
 from vigilo_exporter.convert.columns import COLUMNS, LOGS, SUMMARY, TRACES
 
 if TYPE_CHECKING:
@@ -129,12 +129,27 @@ class Erasure:
         for table, condition in conditions.items():
             if table != CALLS:
                 self._alter(table, f"DELETE WHERE {condition}")
-        for rollup in ROLLUPS:
-            stored, key = self._layout.stored(rollup.table), rollup.key
-            empty = f"SELECT {key} FROM {stored} GROUP BY {key} HAVING sum(Calls) = 0"  # noqa: S608 - names of ours
-            self._alter(rollup.table, f"DELETE WHERE ({key}) IN ({empty})")
+        if not self._layout.cluster:  # there, the negated sums may lie on another shard than what they negate
+            for rollup in ROLLUPS:
+                self._alter(rollup.table, f"DELETE WHERE {self._is_empty(rollup)}")
         self._alter(CALLS, f"DELETE WHERE {_MARKED}")
         shutil.rmtree(folder)
+
+    def _is_empty(self, rollup: Rollup) -> str:
+        """Of a row of a rollup: whether its calls are all marked. Not that their sum is 0: it is read part by part."""
+        calls = self._layout.stored(CALLS)
+        user = f"substring(UserId, length({quoted(MARK)}) + 1)"
+        days = f"toDate(Timestamp) IN (SELECT toDate(Timestamp) FROM {calls} WHERE {_MARKED})"  # noqa: S608
+        times = "toStartOfHour(Timestamp) AS Hour, toDate(Timestamp) AS Day"
+        marked, others = (
+            f"SELECT {rollup.key} FROM (SELECT * EXCEPT UserId, Model, {told} AS UserId, {times} "  # noqa: S608
+            f"FROM {calls} WHERE {where})"
+            for told, where in (
+                (user, f"startsWith({calls}.UserId, {quoted(MARK)})"),
+                (f"{calls}.UserId", f"NOT startsWith({calls}.UserId, {quoted(MARK)}) AND {days}"),
+            )
+        )
+        return f"({rollup.key}) IN ({marked}) AND ({rollup.key}) NOT IN ({others})"
 
     def _alter(self, table: str, change: str) -> None:
         self._database.execute(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 _OF_ROLLUP = """toString(sum(CostUsd)) AS usd, sum(PricedCalls) AS priced, sum(UnpricedCalls) AS unpriced,
     sum(UnpricedTokens) AS unpriced_tokens,
     arraySort(arrayFilter(of -> of.2 != 0, CAST(sumMap(PricedBy), 'Array(Tuple(String, Int64))'))) AS by,
@@ -52,4 +54,5 @@ def assert_equal(answers):
     """The answers to ``ROLLUPS_AND_CALLS``: each rollup is what its calls make."""
     assert len(answers) == len(ROLLUPS_AND_CALLS)
     for table, held, made in zip(_KEYS, answers[::2], answers[1::2], strict=True):
-        assert held == made, table
+        differing = [pair for pair in zip_longest(held, made) if pair[0] != pair[1]]
+        assert not differing, (table, differing)
