@@ -21,7 +21,8 @@ from starlette.routing import Route
 
 from vigilo.errors import VigiloError
 from vigilo_exporter.clickhouse.engine import EngineError
-from vigilo_exporter.clickhouse.protocol.answers import SERVER_NAME, answer, refusal
+from vigilo_exporter.clickhouse.protocol.answers import SERVER_NAME, answer, in_blocks, refusal
+from vigilo_exporter.clickhouse.protocol.blocks import unpacked_blocks
 from vigilo_exporter.clickhouse.protocol.bodies import READ_BYTES, bounded, unpacked
 from vigilo_exporter.clickhouse.protocol.execution import Asked, Execution
 from vigilo_exporter.clickhouse.protocol.failures import (
@@ -150,6 +151,8 @@ class Interface:
         finally:
             self._asking -= 1
         wants_packed = parameters.get("enable_http_compression", "1") not in ("0", "false")
+        if done is not None and parameters.get("compress") == "1":
+            return await anyio.to_thread.run_sync(in_blocks, done), ""
         return done, request.headers.get("accept-encoding", "") if wants_packed else ""
 
     def _asked(
@@ -169,7 +172,10 @@ class Interface:
             pieces: Iterator[bytes] = iter(())
         else:
             encoding = request.headers.get("content-encoding", "").lower()
-            pieces = bounded(unpacked(body, encoding), ROWS_BYTES if may_write else STATEMENT_BYTES)
+            pieces = unpacked(body, encoding)
+            if parameters.get("decompress") == "1":
+                pieces = unpacked_blocks(pieces)
+            pieces = bounded(pieces, ROWS_BYTES if may_write else STATEMENT_BYTES)
         head = parameters.get("query", "").encode()
         named = bool(head.strip())
         while len(head) < HEAD_BYTES and not named:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vigilo_exporter.clickhouse.engine import quoted
 from vigilo_exporter.clickhouse.protocol.failures import BAD_ARGUMENTS, READONLY, Refused
 from vigilo_exporter.clickhouse.protocol.reading import check_reading, reading_settings
+from vigilo_exporter.clickhouse.protocol.revisions import CUSTOM_SERIALIZATION, with_block_info
 from vigilo_exporter.clickhouse.protocol.sessions import DEFAULT_TIMEOUT_S, Sessions
 from vigilo_exporter.clickhouse.protocol.statements import insert_with_data, output_format
 
@@ -119,14 +120,16 @@ class Execution:
         with self._sessions.handle("", 0) as handle:
             if asked.database:
                 handle.run(f"USE {identifier(asked.database)}")
-            _set(handle, {**settings, "result_overflow_mode": "throw", "log_comment": asked.query_id, "readonly": "1"})
+            ours = {"result_overflow_mode": "throw", "log_comment": asked.query_id, "readonly": "1"}
+            _set(handle, {**settings, **ours})
             return self._answer(handle, asked)
 
     def _answer(self, handle: Handle, asked: Asked) -> Done:
         wanted = output_format(asked.sql, asked.default_format)
         given = {name.removeprefix(_PREFIX): v for name, v in asked.parameters.items() if name.startswith(_PREFIX)}
         answer = handle.run(asked.sql, wanted, given)
-        return Done(answer.data, wanted, answer.rows_read)
+        with_info = wanted == "Native" and _reads_block_info(asked)
+        return Done(with_block_info(answer.data) if with_info else answer.data, wanted, answer.rows_read)
 
     def _insert(self, handle: Handle, asked: Asked) -> Done:
         insert = insert_with_data(asked.sql)
@@ -148,6 +151,11 @@ class Execution:
     @staticmethod
     def _must_exist(asked: Asked) -> bool:
         return asked.parameters.get("session_check") == "1"
+
+
+def _reads_block_info(asked: Asked) -> bool:
+    version = asked.parameters.get("client_protocol_version", "")
+    return version.isdecimal() and int(version) >= CUSTOM_SERIALIZATION
 
 
 def of_the_transport(name: str) -> bool:
