@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from vigilo.errors import ConfigError
 from vigilo_exporter.cli.report import parse_by, parse_since
-from vigilo_exporter.cli.report_formats import priced_by, usd
-from vigilo_exporter.figures import PriceOrigin
+from vigilo_exporter.cli.report_formats import as_csv, as_json, priced_by, print_text, usd
+from vigilo_exporter.figures import NO_CALLS, Figures, PriceOrigin
+from vigilo_exporter.report import Kept, Report
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
 
@@ -82,3 +88,30 @@ def test_a_cost_shows_at_least_two_figures(cost, shown):
 )
 def test_price_tables_are_told_with_the_newest_of_each(origins, shown):
     assert priced_by(tuple(PriceOrigin(*origin) for origin in origins)) == shown
+
+
+def _figures(**changed: object) -> Figures:
+    return replace(NO_CALLS, calls=7, latency_p50_ms=210.5, latency_p95_ms=2_500.0, **changed)
+
+
+def _report(latency_from: str) -> Report:
+    rows = tuple(_figures(key=f"user {number}") for number in range(20))
+    groups = {"user": 1_234_567}
+    return Report(NOW - timedelta(days=30), NOW, _figures(), {"user": rows}, (), latency_from, groups)
+
+
+def test_latencies_of_buckets_are_said_to_be_that(capsys):
+    print_text(_report("buckets"), Kept(7, NOW), Path("home"))
+    assert "Latencies of that many calls are read from counts by length, and up to 9 % off." in capsys.readouterr().out
+    print_text(_report("calls"), Kept(7, NOW), Path("home"))
+    assert "Latencies" not in capsys.readouterr().out
+
+
+def test_groups_that_are_left_out_are_counted(capsys):
+    print_text(_report("buckets"), Kept(7, NOW), Path("home"))
+    assert "and 1,234,547 more: --format csv shows all" in capsys.readouterr().out
+
+
+def test_programs_are_told_where_latencies_come_from():
+    assert json.loads(as_json(_report("buckets")))["latency_from"] == "buckets"
+    assert {row["latency_from"] for row in csv.DictReader(io.StringIO(as_csv(_report("calls"))))} == {"calls"}

@@ -200,6 +200,17 @@ OVERVIEW = DashboardSpec(
             columns=(Column("Duration", "s"), _TRACE),
         ),
         PanelSpec(
+            id=19,
+            title="Messages",
+            description="What the calls of the trace that is named at the top were told and answered, as JSON. There "
+            "is none without a trace, and none that the app does not record.",
+            kind="table",
+            sql_file="messages.sql",
+            unit="short",
+            width=24,
+            height=9,
+        ),
+        PanelSpec(
             id=15,
             title="Unpriced calls",
             description="Calls that used tokens of models without a known price: what the spend leaves out.",

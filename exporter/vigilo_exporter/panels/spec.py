@@ -88,7 +88,7 @@ class DashboardSpec:
 def read_sql(name: str) -> str:
     """The statement in ``panels/sql/NAME``, without its comment lines.
 
-    What several panels read is written once: ``{{part WORD=TEXT}}`` stands for ``parts/part.sql`` with its words replaced.
+    What several panels read is written once: ``{{part WORD=TEXT}}`` is ``parts/part.sql`` with its words replaced.
     """
     lines = (SQL_FOLDER / name).read_text("utf-8").splitlines()
     text = "\n".join(line for line in lines if not line.lstrip().startswith("--")).strip()

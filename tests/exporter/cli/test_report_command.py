@@ -100,6 +100,22 @@ def test_by_the_apps_own_operation(write_segments, call, vigilo_command):
     assert {row["key"]: row["calls"] for row in document["by"]["operation"]} == {"summary": 1, "chat": 1}
 
 
+def test_by_session_and_service(write_segments, call, vigilo_command):
+    write_segments([call("gpt-5", session__id="s1"), call("gpt-5", session__id="s1"), call("gpt-5")])
+    document = json.loads(vigilo_command("report", "--by", "session,service", "--format", "json").stdout)
+    assert {row["key"]: row["calls"] for row in document["by"]["session"]} == {"s1": 2, None: 1}
+    assert {row["key"]: row["calls"] for row in document["by"]["service"]} == {"shop": 3}
+    assert document["latency_from"] == "calls"
+
+
+def test_many_groups_are_cut_and_counted(write_segments, call, vigilo_command):
+    write_segments([call("gpt-5", f"user-{number}") for number in range(25)])
+    text = vigilo_command("report", "--by", "user").stdout
+    assert text.count("user-") == 20
+    assert "and 5 more: --format csv shows all" in text
+    assert len(json.loads(vigilo_command("report", "--by", "user", "--format", "json").stdout)["by"]["user"]) == 25
+
+
 def test_one_model_of_two_providers_is_two_rows(write_segments, call, vigilo_command):
     write_segments([call("gpt-5"), call("gpt-5", gen_ai__provider__name="azure.ai.openai")])
     document = json.loads(vigilo_command("report", "--by", "model", "--format", "json").stdout)
@@ -153,7 +169,10 @@ def test_unreadable_segments_are_told_of_beside_the_report(calls, home, vigilo_c
         (("--since", "yesterday"), "--since is 'yesterday'; allowed is a length of time such as 30m, 24h, 7d or 4w"),
         (("--since", "0h"), "--since is '0h', which does not lie in the past"),
         (("--since", "999999w"), "--since is '999999w'; allowed is"),
-        (("--by", "model,colour"), "--by has 'colour'; allowed is any of model, user, conversation, operation"),
+        (
+            ("--by", "model,colour"),
+            "--by has 'colour'; allowed is any of model, user, conversation, operation, session, service, joined by commas",
+        ),
         (("--by", ""), "--by has ''"),
         (("--format", "xml"), "--format is 'xml'; allowed is text, json, csv"),
     ],
