@@ -14,6 +14,7 @@ WHERE toDate(Timestamp) = {day:Date}
     AND (Timestamp, CallKey) > ({after:DateTime64(9)}, {after_key:UInt64})
     AND (NOT {only_unpriced:Bool} OR NOT Priced)
     AND CostSource != 'provider' AND CostParts = 0
+    AND NOT startsWith(UserId, '\terasing\t') -- being erased: their sums are settled
     AND (InputTokens + OutputTokens > 0 OR notEmpty(OtherUsage))
     -- A framework's span around a call that is recorded as well has the same tokens again.
     AND (SpanId = '' OR SpanId GLOBAL NOT IN (

@@ -16,5 +16,6 @@ WHERE Timestamp >= {since:DateTime64(9)} AND Timestamp < {until:DateTime64(9)}
     AND ({provider:String} = '' OR Provider = {provider:String})
     AND ({model:String} = '' OR RequestModel = {model:String} OR ResponseModel = {model:String})
     AND (InputTokens + OutputTokens > 0 OR notEmpty(OtherUsage) OR Priced)
+    AND NOT startsWith(UserId, '\terasing\t') -- being erased: their sums are settled
 GROUP BY day, provider, request_model, response_model, billed_as, tier, priced_by
 ORDER BY day, provider, request_model, response_model, billed_as, tier, priced_by

@@ -317,6 +317,69 @@ def test_dying_at_the_worst_moment_is_made_good(home, write_segments, ask, pytho
     assert (sums()["changes"], sums()["calls_usd"]) == (40, "0.3")
 
 
+OLDER = """
+import json, sys
+from pathlib import Path
+from vigilo_exporter.clickhouse import cost_journal
+from vigilo_exporter.clickhouse.store import open_store
+later = [place for place, (name, _) in enumerate(cost_journal.COLUMNS) if name in cost_journal._LATER]
+with open_store(Path(sys.argv[1])) as store:
+    class Journals(cost_journal.CostJournals):
+        def _apply(self, path):
+            rows = [json.loads(line)[: len(cost_journal.CHANGED_COLUMNS)] for line in path.open()]
+            older = [[value for place, value in enumerate(row) if place not in later] for row in rows]
+            path.with_suffix(".json").write_text("".join(json.dumps(row) + chr(10) for row in older))
+            path.unlink()
+    store._repricing._journals.__class__ = Journals
+    from vigilo_exporter.clickhouse.repricing import ALL_UNPRICED, Selection
+    store.reprice(Selection(ALL_UNPRICED.since, ALL_UNPRICED.until))
+"""
+
+
+def test_a_journal_of_an_older_version_is_finished(home, write_segments, ask, python):
+    write_segments([old_call(1), old_call(2)])
+    ask("SELECT 1")
+    done = python("-c", OLDER, home)
+    assert done.returncode == 0, done.stderr
+    (journal,) = (home / "reprice").glob("*.json")
+    assert len(json.loads(journal.read_text().splitlines()[0])) == 16
+    changes, costs = ask("SELECT count() AS changes, any(Cause) AS cause FROM llm_cost_changes", COSTS)["answers"]
+    assert changes == [{"changes": 2, "cause": "reprice"}]
+    assert [row["cost"] for row in costs] == ["0.0075", "0.0075"]
+    assert not list((home / "reprice").iterdir())
+
+
+WRITTEN_OUT = """
+import sys
+from pathlib import Path
+from vigilo_exporter.clickhouse.cost_journal import CostJournals
+from vigilo_exporter.clickhouse.database import Layout
+from vigilo_exporter.clickhouse.store import open_store
+
+class InOnePlace(Layout):
+    stored = lambda self, table: table
+    on_cluster = ""
+
+with open_store(Path(sys.argv[1])) as store:
+    journals = store._repricing._journals
+    journals._layout = InOnePlace("cluster")
+    from vigilo_exporter.clickhouse.repricing import ALL_UNPRICED, Selection
+    from vigilo_exporter.clickhouse import cost_journal
+    cost_journal.CLUSTER_BATCH = 2
+    store.reprice(Selection(ALL_UNPRICED.since, ALL_UNPRICED.until))
+"""
+
+
+def test_for_a_cluster_the_changes_are_in_the_statement(home, write_segments, ask, python, sums):
+    write_segments([old_call(number, input_tokens=1000 + number) for number in range(5)])
+    ask("SELECT 1")
+    done = python("-c", WRITTEN_OUT, home)
+    assert done.returncode == 0, done.stderr
+    assert (sums()["calls_usd"], sums()["changes"]) == ("0.037525", 5)
+    (batches,) = ask("SELECT uniqExact(Batch) AS batches FROM llm_cost_changes")["answers"]
+    assert batches == [{"batches": 3}]
+
+
 def test_killing_at_random_loses_and_doubles_nothing(home, write_segments, ask, python, sums):
     calls = 4000
     write_segments(
