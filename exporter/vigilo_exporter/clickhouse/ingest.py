@@ -91,6 +91,7 @@ class Ingest:
                 The group stays in the spool. Groups of other tables went in, unless nothing goes in.
             OSError: the spool cannot be read or written.
         """
+        self._quarantined += self._pieces.set_foreign_aside()
         names = self._names()
         taken = self.finish_begun()
         waiting = [name for name in names if name.endswith(SUFFIX) and name not in taken]
@@ -178,6 +179,8 @@ class Ingest:
             try:
                 self._send(manifest, begun=begun)
             except ClickHouseError as error:
+                if error.executed is not False and isinstance(self._database, HttpDatabase):
+                    self._database.prefer(known[(known.index(endpoint) + 1) % len(known)])  # for the next group
                 if pinned or error.executed is not False:
                     raise
                 if place == len(endpoints) - 1 or error.code not in EVERYTHING_WAITS:

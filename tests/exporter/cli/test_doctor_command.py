@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import pytest
+from tests.exporter.clickhouse.server import clickhouse_server, free_port  # noqa: F401 - a fixture
+
+from vigilo_exporter.clickhouse.http import HttpDatabase
+from vigilo_exporter.clickhouse.migrate import migrate, schema_files
+from vigilo_exporter.shipping.lock import ShipLock
+from vigilo_exporter.spool import Spool
 
 
 @pytest.fixture
@@ -39,7 +46,7 @@ def test_the_store_is_told_of(doctor, write_segments, call, vigilo_command, home
     assert code == 0
     assert found["database"]["detail"].startswith("1 call, the latest at 20")
     assert found["spool"]["detail"].startswith("2 segments of ")
-    assert len(list((home / "spool").iterdir())) == 2
+    assert len(Spool(home).segments()) == 2
 
 
 def test_what_is_off_says_why(doctor):
@@ -137,6 +144,62 @@ def test_rivals_are_named(python, home, tmp_path):
     document = json.loads(python(*arguments, environ=chosen).stdout)
     assert "records the same calls" not in json.dumps(document)
     assert "rival is loaded" not in json.dumps(document)
+
+
+def test_what_was_set_aside_or_lost_says_what_to_do(doctor, write_segments, call, home):
+    (path,) = write_segments([call("gpt-5")])
+    Spool(home).set_aside(path.name, "it is strange")
+    (home / "spool" / "dropped.jsonl").write_text(
+        '{"at": "2026-11-01T00:00:00+00:00", "table": "otel_traces", "segments": 2, "rows": 1500, "bytes": 9, '
+        '"reason": "more than spool_max_bytes (5)"}\n'
+    )
+    _, found = doctor()
+    assert found["quarantine"]["state"] == found["dropped"]["state"] == "note"
+    assert found["quarantine"]["detail"].startswith(
+        "1 pieces could not be stored, the last because: it is strange. `vig"
+    )
+    assert found["dropped"]["detail"].startswith("1,500 rows in 2 segments are lost, the last at 2026-11-01T00:00:00")
+
+
+def test_a_server_is_told_of_with_its_schema_and_who_sends(doctor, clickhouse_server, home):  # noqa: F811
+    code, found = doctor(**clickhouse_server.environ)
+    assert code == 0
+    assert found["server"]["detail"].startswith("ClickHouse 2")
+    assert found["server"]["detail"].endswith(clickhouse_server.url)
+    assert found["schema"]["detail"] == "none yet: the first app that sends makes it, or `vigilo migrate`"
+    assert found["shipping"]["detail"].startswith("no app runs that sends")
+    assert "database" not in found
+    code, found = doctor(**clickhouse_server.environ, VIGILO_CREATE_SCHEMA="off")
+    assert code == 1
+    assert found["schema"]["detail"].startswith("none; this vigilo writes version ")
+    assert found["schema"]["detail"].endswith("Nothing is sent before you run `vigilo migrate`")
+    with_schema = HttpDatabase(clickhouse_server.url_with_user, database=clickhouse_server.database)
+    migrate(with_schema)
+    lock = ShipLock(home)
+    assert lock.acquire()
+    code, found = doctor(**clickhouse_server.environ)
+    assert code == 0
+    assert found["schema"]["detail"] == f"version {schema_files()[-1].version}"
+    assert found["shipping"]["detail"] == f"process {os.getpid()} sends for all"
+    lock.tell("no network")
+    assert "cannot send: no network. It tries again" in doctor(**clickhouse_server.environ)[1]["shipping"]["detail"]
+    lock.release()
+    with_schema.execute("INSERT INTO schema_version (Version, Name) SELECT 999, 'to come'")
+    assert doctor(**clickhouse_server.environ)[1]["schema"]["detail"].startswith("version 999; this vigilo knows up to")
+    code, found = doctor(**{**clickhouse_server.environ, "VIGILO_CLICKHOUSE_PASSWORD": "wr0ng"})
+    assert code == 1
+    assert "see `clickhouse_user`, `clickhouse_password`" in found["server"]["detail"]
+    assert "wr0ng" not in json.dumps(found)
+
+
+def test_a_server_that_cannot_be_reached_is_broken(doctor, home):
+    url = f"http://user:s3cret@127.0.0.1:{free_port()}"
+    code, found = doctor(VIGILO_CLICKHOUSE_URL=url)
+    assert code == 1
+    assert found["server"]["state"] == "broken"
+    assert found["server"]["detail"].startswith("cannot reach http://127.0.0.1:")
+    assert "waits in the spool" in found["server"]["detail"]
+    assert "s3cret" not in json.dumps(found)
 
 
 def test_text_names_each_part(vigilo_command):
