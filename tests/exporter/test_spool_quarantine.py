@@ -131,3 +131,10 @@ def test_threads_set_aside_at_once(home):
         thread.join()
     assert sorted(name for name, _ in moved) == names
     assert [piece.name for piece in spool.quarantined()] == names
+
+
+def test_whoever_takes_in_the_spool_sets_foreign_files_aside(home, ask):
+    (home / "spool").mkdir(parents=True)
+    (home / "spool" / "holiday.jpg").write_bytes(b"beach")
+    assert ask("SELECT 1 AS one") == {"answers": [[{"one": 1}]], "quarantined": ["holiday.jpg"]}
+    assert [piece.name for piece in Spool(home).quarantined()] == ["holiday.jpg"]
