@@ -6,6 +6,7 @@ import re
 import time
 
 import pytest
+from tests.exporter.clickhouse.server import clickhouse_server  # noqa: F401 - a fixture
 
 from vigilo_exporter import native
 from vigilo_exporter.convert.columns import COLUMNS, LOGS, TRACES
@@ -253,3 +254,19 @@ def test_a_wrong_length_of_time_is_told(vigilo_command):
 def test_the_rows_shown_are_those_of_the_segment(home):
     name = written(home, 4, SpanName="chat")
     assert read_segment(home / "spool" / name).row_count == 4
+
+
+def test_a_retry_sends_to_the_server_at_once_and_says_what_became_of_it(home, vigilo_command, clickhouse_server):  # noqa: F811
+    made = vigilo_command("migrate", "apply", environ=clickhouse_server.environ)
+    assert made.returncode == 0, made.stderr
+    names = [written(home, 3, SpanName=name) for name in ("fine", "broken")]
+    broken = home / "spool" / names[1]
+    broken.write_bytes(broken.read_bytes()[:-9])
+    for name in names:
+        Spool(home).set_aside(name, "why")
+    done = vigilo_command("spool", "retry", environ=clickhouse_server.environ)
+    assert "1 delivered, 0 wait, 1 refused again" in done.stdout, done.stderr
+    assert (done.returncode, done.stderr) == (1, "refused: it is empty, cut off or not zstd\n")
+    [piece] = Spool(home).quarantined()
+    assert (piece.name, piece.reason) == (names[1], "it is empty, cut off or not zstd")
+    assert waiting(home) == []
