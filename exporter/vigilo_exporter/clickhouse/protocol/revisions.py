@@ -81,9 +81,8 @@ def _skipper(kind: str) -> Callable[[memoryview, int, int], int]:
         value = _skipper(inner)
         return lambda data, at, rows: value(data, at + rows, rows)
     if name == "LowCardinality":
-        return _by_dictionary(
-            _skipper(inner.removeprefix("Nullable(").removesuffix(")" * inner.startswith("Nullable(")))
-        )
+        # The dictionary of nullable values has no marks of NULL.
+        return _by_dictionary(_skipper(inner[9:-1] if inner.startswith("Nullable(") else inner))
     if name == "SimpleAggregateFunction":
         return _skipper(_parts(inner)[-1])
     if name in ("Tuple", "Nested", "Array", "Map"):
