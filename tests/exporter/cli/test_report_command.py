@@ -171,7 +171,7 @@ def test_unreadable_segments_are_told_of_beside_the_report(calls, home, vigilo_c
         (("--since", "999999w"), "--since is '999999w'; allowed is"),
         (
             ("--by", "model,colour"),
-            "--by has 'colour'; allowed is any of model, user, conversation, operation, session, service, joined by commas",
+            "--by has 'colour'; allowed is any of model, user, conversation, operation, session",
         ),
         (("--by", ""), "--by has ''"),
         (("--format", "xml"), "--format is 'xml'; allowed is text, json, csv"),
