@@ -49,7 +49,7 @@ def main() -> None:
     calls, days = (int(text) for text in (*sys.argv[1:], CALLS, DAYS)[:2]) if len(sys.argv) > 2 else (CALLS, DAYS)
     everything = Selection(ALL_UNPRICED.since, ALL_UNPRICED.until)
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder)) as store:
-        store._engine.execute(_SPANS.format(calls=calls, days=days))  # as if an ingest had done it
+        store.database.execute(_SPANS.format(calls=calls, days=days))  # as if an ingest had done it
         print(f"\n{calls:,} calls over {days} days, a quarter of them to a model without a price")
         timed("price what came without a cost, dry", calls, lambda: store.reprice(ALL_UNPRICED, dry_run=True))
         timed("price what came without a cost", calls, lambda: store.reprice(ALL_UNPRICED))

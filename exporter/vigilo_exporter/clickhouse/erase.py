@@ -133,7 +133,7 @@ class Erasure:
             for rollup in ROLLUPS:
                 self._alter(rollup.table, f"DELETE WHERE {self._is_empty(rollup)}")
         self._alter(CALLS, f"DELETE WHERE {_MARKED}")
-        shutil.rmtree(folder)
+        shutil.rmtree(folder.rename(folder.with_name(f"{folder.name}{_TEMPORARY}")))  # at once, as it came
 
     def _is_empty(self, rollup: Rollup) -> str:
         """Of a row of a rollup: whether its calls are all marked. Not that their sum is 0: it is read part by part."""
