@@ -144,3 +144,25 @@ def test_grafana_finds_the_data_source_and_the_dashboards(compose):
 def test_the_collector_gets_what_its_configuration_reads(compose):
     asked = set(re.findall(r"\$\{env:(\w+)", asset("collector-config", "otelcol.yaml").read_text("utf-8")))
     assert asked == set(compose["services"]["otel-collector"]["environment"])
+
+
+def test_the_first_start_runs_every_file_of_the_schema_and_puts_it_on_record(compose, tmp_path):
+    content = compose["configs"]["clickhouse-schema"]["content"].replace("$$", "$")
+    schema = ROOT / "exporter" / "vigilo_exporter" / "clickhouse" / "schema"
+    client = tmp_path / "clickhouse-client"
+    client.write_text(f'#!/bin/sh\nshift 4\necho "$*" | tr "\\n" " " >> {tmp_path}/asked; echo >> {tmp_path}/asked\n')
+    client.chmod(0o755)
+    script = content.replace("/opt/vigilo/schema", str(schema))
+    subprocess.run(["/bin/sh", "-c", script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True, timeout=60)
+
+    made, *asked = (tmp_path / "asked").read_text("utf-8").splitlines()
+    files = sorted(schema.glob("*.sql"))
+    assert "CREATE TABLE IF NOT EXISTS schema_version" in made
+    assert [line.strip() for line in asked] == [
+        line
+        for path in files
+        for line in (
+            f"--queries-file {path}",
+            f"--query INSERT INTO schema_version (Version, Name) VALUES ({path.name[:4]}, '{path.stem}')",
+        )
+    ]

@@ -34,20 +34,6 @@ SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, non_replicated_dedup
 -- [filled]
 CREATE MATERIALIZED VIEW llm_messages_mv TO llm_messages AS
 WITH
-    mapKeys(SpanAttributes) AS names,
-    name -> name IN (
-        'embedding.model_name', 'enduser.id', 'gen_ai.conversation.id', 'gen_ai.operation.name',
-        'gen_ai.provider.name', 'gen_ai.request.model', 'gen_ai.response.model', 'gen_ai.system',
-        'langfuse.session.id', 'langfuse.user.id', 'llm.model_name', 'llm.provider', 'llm.request.model_name',
-        'llm.request.type', 'llm.response.model_name', 'llm.system', 'llm.user', 'openinference.span.kind',
-        'session.id', 'traceloop.association.properties.conversation_id',
-        'traceloop.association.properties.session_id', 'traceloop.association.properties.thread_id',
-        'traceloop.association.properties.user_id', 'traceloop.span.kind', 'user.id'
-    ) AS is_told,
-    mapFromArrays(
-        arrayFilter(is_told, names),
-        arrayFilter((value, name) -> is_told(name), mapValues(SpanAttributes), names)
-    ) AS told,
     told['gen_ai.operation.name'] AS told_operation,
     told['openinference.span.kind'] AS openinference_kind,
     told['llm.request.type'] AS openllmetry_type,
@@ -58,32 +44,12 @@ WITH
         told['llm.system']
     ))) AS told_provider,
     lower(Model) AS any_model,
-    name -> startsWith(name, 'gen_ai.prompt') OR startsWith(name, 'llm.input_messages.') OR startsWith(name, 'llm.prompts')
-        AS is_input, -- OpenLLMetry and OpenInference: an attribute for each field of a message
-    name -> startsWith(name, 'gen_ai.completion') OR startsWith(name, 'llm.output_messages.')
-        OR startsWith(name, 'llm.completions') AS is_output,
-    name -> name IN (
-        'gen_ai.system_instructions', 'gen_ai.input.messages', 'gen_ai.output.messages', 'input.value', 'output.value',
-        'langfuse.observation.input', 'langfuse.observation.output'
-    ) OR is_input(name) OR is_output(name) AS is_text,
-    mapFromArrays(
-        arrayFilter(is_text, names),
-        arrayFilter((value, name) -> is_text(name), mapValues(SpanAttributes), names)
-    ) AS texts,
-    mapFromArrays(
-        arrayFilter(is_input, mapKeys(texts)), arrayFilter((value, name) -> is_input(name), mapValues(texts), mapKeys(texts))
-    ) AS input_fields,
-    mapFromArrays(
-        arrayFilter(is_output, mapKeys(texts)), arrayFilter((value, name) -> is_output(name), mapValues(texts), mapKeys(texts))
-    ) AS output_fields,
-    -- The conventions of before: an event for each message.
-    arrayFilter((attributes, name) -> name IN (
-        'gen_ai.content.prompt', 'gen_ai.system.message', 'gen_ai.user.message', 'gen_ai.assistant.message',
-        'gen_ai.tool.message'
-    ), Events.Attributes, Events.Name) AS input_events,
-    arrayFilter(
-        (attributes, name) -> name IN ('gen_ai.content.completion', 'gen_ai.choice'), Events.Attributes, Events.Name
-    ) AS output_events
+    -- OpenLLMetry and OpenInference have an attribute for each field of a message.
+    CAST(arrayFilter(text -> match(text.1, '^(gen_ai\\.prompt|llm\\.input_messages\\.|llm\\.prompts)'), texts),
+        'Map(LowCardinality(String), String)') AS input_fields,
+    CAST(arrayFilter(text -> match(text.1, '^(gen_ai\\.completion|llm\\.output_messages\\.|llm\\.completions)'), texts),
+        'Map(LowCardinality(String), String)') AS output_fields,
+    CAST(texts, 'Map(LowCardinality(String), String)') AS text
 SELECT
     Timestamp,
     TraceId,
@@ -145,30 +111,54 @@ SELECT
         nullIf(told['traceloop.association.properties.conversation_id'], ''),
         told['traceloop.association.properties.thread_id']
     ) AS ConversationId,
-    texts['gen_ai.system_instructions'] AS SystemInstructions,
+    text['gen_ai.system_instructions'] AS SystemInstructions,
     multiIf(
-        texts['gen_ai.input.messages'] != '', texts['gen_ai.input.messages'],
+        text['gen_ai.input.messages'] != '', text['gen_ai.input.messages'],
         notEmpty(input_fields), toJSONString(input_fields),
-        texts['input.value'] != '', texts['input.value'],
-        texts['langfuse.observation.input'] != '', texts['langfuse.observation.input'],
+        text['input.value'] != '', text['input.value'],
+        text['langfuse.observation.input'] != '', text['langfuse.observation.input'],
         notEmpty(input_events), toJSONString(input_events),
         ''
     ) AS InputMessages,
     multiIf(
-        texts['gen_ai.output.messages'] != '', texts['gen_ai.output.messages'],
+        text['gen_ai.output.messages'] != '', text['gen_ai.output.messages'],
         notEmpty(output_fields), toJSONString(output_fields),
-        texts['output.value'] != '', texts['output.value'],
-        texts['langfuse.observation.output'] != '', texts['langfuse.observation.output'],
+        text['output.value'] != '', text['output.value'],
+        text['langfuse.observation.output'] != '', text['langfuse.observation.output'],
         notEmpty(output_events), toJSONString(output_events),
         ''
     ) AS OutputMessages
-FROM otel_traces
-WHERE (arrayExists(is_text, names) OR hasAny(Events.Name, [
-        'gen_ai.content.prompt', 'gen_ai.system.message', 'gen_ai.user.message', 'gen_ai.assistant.message',
-        'gen_ai.tool.message', 'gen_ai.content.completion', 'gen_ai.choice'
-    ]))
-    AND NOT mapContains(SpanAttributes, 'vigilo.call.around')
-    AND Operation != ''
+FROM
+(
+    SELECT
+        Timestamp, TraceId, SpanId, ServiceName, ScopeName,
+        CAST(arrayFilter(attribute -> attribute.1 IN (
+            'embedding.model_name', 'enduser.id', 'gen_ai.conversation.id', 'gen_ai.operation.name',
+            'gen_ai.provider.name', 'gen_ai.request.model', 'gen_ai.response.model', 'gen_ai.system',
+            'langfuse.session.id', 'langfuse.user.id', 'llm.model_name', 'llm.provider', 'llm.request.model_name',
+            'llm.request.type', 'llm.response.model_name', 'llm.system', 'llm.user', 'openinference.span.kind',
+            'session.id', 'traceloop.association.properties.conversation_id',
+            'traceloop.association.properties.session_id', 'traceloop.association.properties.thread_id',
+            'traceloop.association.properties.user_id', 'traceloop.span.kind', 'user.id'
+        ), CAST(SpanAttributes, 'Array(Tuple(LowCardinality(String), String))')), 'Map(LowCardinality(String), String)')
+            AS told,
+        arrayFilter(attribute -> match(attribute.1, concat(
+            '^(gen_ai\\.(system_instructions|input\\.messages|output\\.messages|prompt|completion)|(in|out)put\\.value$',
+            '|langfuse\\.observation\\.(in|out)put$|llm\\.(input_messages\\.|output_messages\\.|prompts|completions))'
+        )), CAST(SpanAttributes, 'Array(Tuple(LowCardinality(String), String))')) AS texts,
+        -- The conventions of before: an event for each message.
+        arrayFilter((attributes, name) -> name IN (
+            'gen_ai.content.prompt', 'gen_ai.system.message', 'gen_ai.user.message', 'gen_ai.assistant.message',
+            'gen_ai.tool.message'
+        ), Events.Attributes, Events.Name) AS input_events,
+        arrayFilter(
+            (attributes, name) -> name IN ('gen_ai.content.completion', 'gen_ai.choice'), Events.Attributes, Events.Name
+        ) AS output_events
+    FROM otel_traces
+    WHERE (notEmpty(texts) OR notEmpty(input_events) OR notEmpty(output_events))
+        AND NOT mapContains(SpanAttributes, 'vigilo.call.around')
+)
+WHERE Operation != ''
     AND (SystemInstructions != '' OR InputMessages != '' OR OutputMessages != '');
 
 -- [filled]
