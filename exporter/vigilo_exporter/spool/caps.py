@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import zstandard
 
+from vigilo import semconv, tallies
 from vigilo.errors import internal_errors
 from vigilo_exporter.spool import quarantine, records
 from vigilo_exporter.spool.limits import Drop, SpoolLimits, summed, write_drops
@@ -137,6 +138,8 @@ class Caps:
         for one in surplus:
             one.path.unlink(missing_ok=True)
         self._write_down()
+        for each in lost:
+            tallies.EXPORT_ROWS.add(each.rows, {semconv.EXPORT_TABLE: each.table, semconv.EXPORT_OUTCOME: "dropped"})
         if lost:
             self._log(lost)
 
