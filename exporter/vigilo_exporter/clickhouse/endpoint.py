@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import threading
 import time
 import weakref
@@ -121,9 +121,9 @@ class Endpoint:
 
 def _ended(connection: HTTPConnection) -> bool:
     """Whether the server closed the connection meanwhile: there is something to read though nothing was asked."""
-    poll = select.poll()  # not select(): apps may have more than 1024 files open
-    poll.register(connection.sock, select.POLLIN)
-    return bool(poll.poll(0))
+    with selectors.DefaultSelector() as selector:  # not select(): apps may have more than 1024 files open
+        selector.register(connection.sock, selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 def _credentials(user: str, password: str, token: str) -> dict[str, bytes]:

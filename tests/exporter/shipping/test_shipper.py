@@ -350,6 +350,15 @@ def test_the_export_tells_of_itself(server, start):
     }
 
 
+def test_the_app_loads_neither_an_engine_nor_a_client(server, start):
+    code = (
+        "spans('a', 1); exporter.force_flush(60000)\n"
+        "heavy = ('chdb', 'clickhouse_connect', 'starlette', 'uvicorn', 'anyio', 'typer', 'rich', 'requests')\n"
+        "note([name for name in heavy if name in sys.modules])"
+    )
+    assert finish(start(code, server))[0] == ["[]"]
+
+
 def test_the_lock_is_one_processs_and_its_state_is_told(tmp_path):
     one, other = ShipLock(tmp_path), ShipLock(tmp_path)
     assert holder(tmp_path) is None
