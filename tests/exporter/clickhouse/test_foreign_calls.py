@@ -159,3 +159,68 @@ def test_a_cost_that_came_along_stays_and_says_so(write_segments, ask):
         ("0.125", "span"),
         ("2", "provider"),
     ]
+
+
+WHO = {
+    "conventions": ({"user.id": "u", "session.id": "s", "gen_ai.conversation.id": "c"}, ("u", "s", "c")),
+    "OpenLLMetry": (
+        {
+            "traceloop.association.properties.user_id": "u",
+            "traceloop.association.properties.session_id": "s",
+            "traceloop.association.properties.thread_id": "c",
+        },
+        ("u", "s", "c"),
+    ),
+    "Langfuse": ({"langfuse.user.id": "u", "langfuse.session.id": "s"}, ("u", "s", "")),
+    "older conventions": ({"enduser.id": "u"}, ("u", "", "")),
+}
+
+
+def test_users_sessions_and_conversations_have_other_names_too(write_segments, ask):
+    attributes, _ = TOLD["older conventions"]
+    write_segments(
+        [span({**attributes, **who}, SpanId=f"{number}") for number, (who, _) in enumerate(WHO.values())],
+    )
+    rows, sums = ask(
+        "SELECT UserId, SessionId, ConversationId FROM llm_calls ORDER BY SpanId",
+        "SELECT (SELECT sum(Calls) FROM llm_user_daily WHERE UserId = 'u') AS users, "
+        "(SELECT sum(Calls) FROM llm_sessions) AS sessions, "
+        "(SELECT sum(Calls) FROM llm_conversations) AS conversations",
+    )["answers"]
+    assert [(*row.values(),) for row in rows] == [expected for _, expected in WHO.values()]
+    assert sums == [{"users": 4, "sessions": 3, "conversations": 2}]
+
+
+INSERT_TWICE = """
+import sys
+from pathlib import Path
+from vigilo_exporter.clickhouse.engine import Engine
+from vigilo_exporter.clickhouse.migrate import migrate
+
+spool = Path(sys.argv[1]) / "spool"
+files = sorted(path for path in spool.iterdir() if path.name.endswith(".zst"))
+names = {"Timestamp": "DateTime64(9)", "SpanAttributes": "Map(String, String)", "Duration": "UInt64"}
+columns = tuple((name, names.get(name, "String")) for name in sys.argv[2:])
+engine = Engine(Path(sys.argv[1]) / "db")
+migrate(engine)
+for _ in range(3):
+    engine.insert("otel_traces", columns, files, "a token")
+for path in files:
+    path.unlink()
+engine.close()
+"""
+
+
+def test_calls_of_ours_and_of_others_in_one_batch_count_once_however_often_it_is_sent(
+    home, python, write_segments, ask
+):
+    attributes, _ = TOLD["older conventions"]
+    ours = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "user.id": "u", "session.id": "s"}
+    rows = [span(attributes, SpanId="1", ScopeName="openai"), span(ours, SpanId="2", ScopeName="vigilo")]
+    write_segments(rows)
+    done = python("-c", INSERT_TWICE, home, *rows[0])
+    assert done.returncode == 0, done.stderr
+    counts = """SELECT (SELECT count() FROM otel_traces) AS spans, (SELECT count() FROM llm_calls) AS calls,
+        (SELECT sum(Calls) FROM llm_hourly) AS hourly, (SELECT sum(Calls) FROM llm_user_daily) AS daily,
+        (SELECT sum(Calls) FROM llm_sessions) AS sessions"""
+    assert ask(counts)["answers"] == [[{"spans": 2, "calls": 2, "hourly": 2, "daily": 2, "sessions": 1}]]
