@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
+_BUSY: Final = frozenset({159, 202, 203, 209, 241, 242, 252, 319, 745, 999})
 _TOLD_AT: Final = 2
 _SCHEMA_TOLD_AT: Final = 4  # somebody may be making the tables just now
 _random = random.Random()  # noqa: S311 - when to ask again is no secret; the app's own random numbers are left alone
@@ -30,6 +31,8 @@ class Outage:
         self._told = False
         self.reason = ""
         """Why nothing can be sent; empty while it can."""
+        self.lasts = False
+        """Whether that is nothing that goes by in seconds."""
 
     def failed(self, error: Exception) -> float:
         """A try failed; gives how many seconds to pause: any time up to twice as long as after the last, at most 30."""
@@ -37,6 +40,8 @@ class Outage:
             self._since_s = time.monotonic()
         self._failures += 1
         self.reason = told(error)
+        busy = isinstance(error, ClickHouseError) and (error.executed is None or error.code in _BUSY)
+        self.lasts = not busy
         if self._failures >= (_SCHEMA_TOLD_AT if isinstance(error, SchemaNotReadyError) else _TOLD_AT):
             self.tell()
         longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures - 1, 10))

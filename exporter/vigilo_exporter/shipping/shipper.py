@@ -31,6 +31,8 @@ LOOK_EVERY_S: Final = 1.0
 GATHER_S: Final = 0.25
 """How long after a write more is waited for: many small inserts cost ClickHouse much."""
 SERVER_TIMEOUT_S: Final = 60.0
+RETRY_S: Final = 0.3
+"""How soon a flush asks a server again that was busy."""
 
 
 class Shipper:
@@ -76,7 +78,7 @@ class Shipper:
     def flush(self, timeout_s: float) -> bool:
         """Has everything sent at once, and waits until what lies in the spool now has left it; says whether it has.
 
-        A server that cannot be reached is not waited for: one try tells.
+        A server that is not there, or has no tables for it, is not waited for: one try tells. Others are asked again.
         """
         deadline_s = time.monotonic() + timeout_s
         left = self._names()
@@ -96,10 +98,16 @@ class Shipper:
             now_s = time.monotonic()
             if not left:
                 return True
-            if now_s >= deadline_s or (self._tried >= asked and self._outage.reason) or self._others_fail():
+            failed = self._tried >= asked and bool(self._outage.reason)
+            if now_s >= deadline_s or (failed and self._outage.lasts) or self._others_fail():
                 return False
             with self._condition:
-                self._condition.wait(min(max(0.02, 5 * (now_s - looked_s)), deadline_s - now_s))
+                pause_s = RETRY_S if failed else max(0.02, 5 * (now_s - looked_s))
+                self._condition.wait(min(pause_s, deadline_s - now_s))
+                if failed:
+                    self._asked += 1
+                    asked = self._asked
+                    self._condition.notify_all()
 
     def leave(self) -> bool:
         """One exporter less: flushes, and after the last one ends the thread, so that another process can send."""
