@@ -19,7 +19,7 @@ from typing import Any
 
 SPANS = 200_000
 BATCH = 512
-ROUNDS = 1
+ROUNDS = 3
 ROLLUPS = ("llm_hourly_mv", "llm_user_daily_mv", "llm_conversations_mv", "llm_sessions_mv")
 CALLS = "llm_calls_mv"
 OTHERS = ("otel_traces_trace_id_ts_mv", CALLS, "llm_calls_foreign_mv", "llm_messages_mv")
