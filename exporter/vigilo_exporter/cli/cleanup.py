@@ -51,7 +51,8 @@ def cleanup(
     settings = load_settings()
     kept = settings.kept_days if days is None else days
     content_kept = settings.content_kept_days if content_days is None else content_days
-    with open_store(chosen_home) as store:
+    with open_store(chosen_home, ingest=False) as store:  # or a dry run would end with the daily cleanup
+        store.ingest()
         altered = () if dry_run else apply_ttl(store.database, store.layout, settings)
         cleaned = clean_up(
             store.database, store.layout, kept, content_kept, datetime.now(timezone.utc), dry_run=dry_run

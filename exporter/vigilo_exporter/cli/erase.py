@@ -55,7 +55,8 @@ def erase(
             raise ConfigError("nobody is there to be asked: say --yes, or --dry-run to see what would be erased")
         typer.confirm("Erase all of this user, for ever?", abort=True)
     spool = Spool(chosen_home)
-    with open_store(chosen_home) as store:
+    with open_store(chosen_home, ingest=False) as store:  # or a dry run would end with the daily cleanup
+        store.ingest()
         erasure = Erasure(store.database, store.layout, chosen_home, ids)
         rows: tuple[Erased, ...]
         if dry_run:
