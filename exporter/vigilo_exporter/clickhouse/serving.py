@@ -154,7 +154,7 @@ def serve(home: Path, settings: Settings, address: Address, ready: Callable[[Add
         address = Address(address.host, listener.getsockname()[1])
         _own(home, stack, ended)
         store, engine = own_store(home, stack)
-        rounds = Rounds(store, _upkeep(store, settings))
+        rounds = Rounds(store, Maintenance(store.database, store.layout, home, settings).run_due)
         token = secrets.token_urlsafe(32)
         interface = Interface(engine, Access(token, settings.serve_token, address.host), home / INCOMING, rounds.now)
         stack.callback(_end_queries, engine)
@@ -178,7 +178,7 @@ def serve_server(home: Path, settings: Settings, ready: Callable[[str], None]) -
     with ExitStack() as stack:
         ended = stack.enter_context(_Ending())
         store = stack.enter_context(open_store(home, ingest=False, settings=settings))
-        rounds = Rounds(store, _upkeep(store, settings))
+        rounds = Rounds(store, Maintenance(store.database, store.layout, home, settings).run_due)
         rounds.start()
         stack.callback(rounds.stop)
         ready(store.where)
@@ -250,10 +250,6 @@ def _own(home: Path, stack: ExitStack, ended: _Ending) -> None:
         if ended.asked or time.monotonic() >= deadline:
             raise still_held(home, LOCKED_FOR_S)
         time.sleep(POLL_S)
-
-
-def _upkeep(store: Store, settings: Settings) -> Callable[[], Any]:
-    return Maintenance(store.database, store.layout, store.home, settings).run_due
 
 
 async def _run(
