@@ -217,6 +217,11 @@ UNPRICED_CALLS: Final = "vigilo.cost.unpriced_calls"  # counter, {call}
 # Written by other instrumentors, and read where their telemetry is masked and priced on its way to an exporter.
 # First the names that the conventions had before:
 SYSTEM: Final = "gen_ai.system"  # string: the provider
+SYSTEM_MESSAGE_EVENT: Final = "gen_ai.system.message"  # these five: an event for each message
+USER_MESSAGE_EVENT: Final = "gen_ai.user.message"
+ASSISTANT_MESSAGE_EVENT: Final = "gen_ai.assistant.message"
+TOOL_MESSAGE_EVENT: Final = "gen_ai.tool.message"
+CHOICE_EVENT: Final = "gen_ai.choice"
 USAGE_PROMPT_TOKENS: Final = "gen_ai.usage.prompt_tokens"  # int
 USAGE_COMPLETION_TOKENS: Final = "gen_ai.usage.completion_tokens"  # int
 USAGE_CACHE_CREATION_INPUT_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"  # int
