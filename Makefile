@@ -64,7 +64,7 @@ docs: $(VENV)/.dev
 dashboards: $(VENV)/.dev
 	$(BIN)/python -m vigilo_exporter.panels.grafana
 
-# What a call, an exported span and the policies cost, each beside a floor or a peer.
+# What a call, an exported span, the policies and the store cost, each beside a floor or a peer.
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/call_overhead.py
 	$(BIN)/python benchmarks/export_cost.py
@@ -75,6 +75,10 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/quota_cost.py
 	$(BIN)/python benchmarks/pacing.py
 	$(BIN)/python benchmarks/reprice_speed.py
+	$(BIN)/python benchmarks/exporter_memory.py
+	$(BIN)/python benchmarks/ingest_speed.py
+	$(BIN)/python benchmarks/store_size.py
+	$(BIN)/python benchmarks/query_speed.py --calls 1000000
 
 # The same beside other instrumentations; installs each into an environment of its own in the user's cache.
 bench-peers: $(VENV)/.dev
