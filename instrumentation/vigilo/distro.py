@@ -88,6 +88,10 @@ def pre_instrument() -> None:
         from vigilo.settings import app_settings
 
         app_settings()
+    with internal_errors("watching children of multiprocessing"):
+        from vigilo.capture.child_exits import flush_at_exit
+
+        flush_at_exit()
     with internal_errors("putting the policy in front of exporters"):
         from vigilo.policy.export.install import hold
 
