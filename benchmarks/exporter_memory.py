@@ -1,7 +1,7 @@
 """Memory that exporters add to an app: vigilo's, embedded and with a server, beside OTLP over HTTP.
 
 Each app is a process of its own that makes the same batches of spans; what one without an exporter takes is subtracted.
-The server is a listener that takes everything. The promise is at most 40 MB. Linux only.
+The server is `vigilo serve`. The promise is at most 40 MB. Linux only.
 
 Run: ``python benchmarks/exporter_memory.py``
 """
@@ -13,13 +13,34 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 APP = """
-import os, sys
-sys.path[:0] = [sys.argv[3]]
-from export_cost import calls
+import os, random, sys
 import opentelemetry.sdk.metrics.export, opentelemetry.sdk._logs.export
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+def calls(count):
+    memory = InMemorySpanExporter()
+    provider = TracerProvider(resource=Resource.create({"service.name": "shop"}), shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    tracer = provider.get_tracer("vigilo")
+    for number in range(count):
+        attributes = {f"gen_ai.attribute_{each}": random.getrandbits(40) for each in range(15)}
+        names = {"gen_ai.operation.name": "chat", "user.id": f"user-{number}", "gen_ai.request.model": "gpt-4o"}
+        tracer.start_span("chat gpt-4o", attributes={**attributes, **names}).end()
+    return memory.get_finished_spans()
+
 kind, endpoint = sys.argv[1:3]
 exporter = None
 if kind == "otlp":
@@ -36,7 +57,7 @@ for _ in range(60):
     if exporter is not None:
         exporter.export(spans)
 if exporter is not None:
-    exporter.force_flush(10_000)
+    assert exporter.force_flush(10_000), "nobody took it"
 peak, now = 0, 0
 for line in open("/proc/self/status"):
     if line.startswith("VmHWM"): peak = int(line.split()[1])
@@ -46,21 +67,35 @@ print(now, peak)
 
 
 class Taker(BaseHTTPRequestHandler):
-    """Says yes to everything; a SELECT gets the newest version of the schema that there may be."""
+    """Says yes to all that is sent by OTLP."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        select = b"SELECT" in body[:20] and b"version" in body
-        answer = b'{"version": 4294967295}\n' if select else b""
+        self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Type", "application/x-protobuf")
+        self.send_header("Content-Length", "0")
         self.end_headers()
-        self.wfile.write(answer)
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+@contextmanager
+def clickhouse() -> Iterator[str]:
+    """The URL of a ClickHouse server: the embedded engine behind `vigilo serve`."""
+    with tempfile.TemporaryDirectory() as home:
+        command = [sys.executable, "-m", "vigilo_exporter.cli", "serve", "--port", "0", "--home", home]
+        owner = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            while not (Path(home) / "owner.json").exists():
+                time.sleep(0.1)
+            served = json.loads((Path(home) / "owner.json").read_text())
+            yield served["url"].replace("://", f"://vigilo:{served['token']}@")
+        finally:
+            owner.terminate()
+            owner.wait()
 
 
 def resident_mb(kind: str, endpoint: str) -> tuple[float, float]:
@@ -69,7 +104,7 @@ def resident_mb(kind: str, endpoint: str) -> tuple[float, float]:
     for _ in range(3):
         with tempfile.TemporaryDirectory() as home:
             done = subprocess.run(
-                [sys.executable, "-c", APP, kind, endpoint, sys.path[0]],
+                [sys.executable, "-c", APP, kind, endpoint],
                 env={"VIGILO_HOME": home, "PATH": "/usr/bin", "PYTHONPATH": ":".join(sys.path[1:])},
                 capture_output=True,
                 text=True,
@@ -84,7 +119,9 @@ def main() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Taker)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     endpoint = f"http://127.0.0.1:{server.server_port}"
-    taken = {kind: resident_mb(kind, endpoint) for kind in ("none", "embedded", "server", "otlp")}
+    taken = {kind: resident_mb(kind, endpoint) for kind in ("none", "embedded", "otlp")}
+    with clickhouse() as url:
+        taken["server"] = resident_mb("server", url)
     server.shutdown()
     base_mb, base_peak_mb = taken.pop("none")
     print(f"app without an exporter: {base_mb:.1f} MB")

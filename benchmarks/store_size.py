@@ -9,13 +9,14 @@ Run: ``python benchmarks/store_size.py [calls, 1000000 by default]``
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from export_cost import calls
+import export_cost
 
 OPEN = """
 import sys, time
@@ -45,6 +46,13 @@ with open_store(Path(sys.argv[1]), wait_s=600) as store:
 """
 
 
+class Unseeded(random.Random):
+    """Has each batch differ from the one before, as no two calls of an app are the same."""
+
+    def seed(self, *_: object) -> None:
+        pass
+
+
 def run(code: str, home: Path) -> str:
     return subprocess.run([sys.executable, "-c", code, home], capture_output=True, text=True, check=True).stdout
 
@@ -52,6 +60,7 @@ def run(code: str, home: Path) -> str:
 def main() -> None:
     from vigilo_exporter.exporters import ClickHouseSpanExporter
 
+    export_cost.random = Unseeded()
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -60,7 +69,7 @@ def main() -> None:
         exporter = ClickHouseSpanExporter(home)
         ingest_s, waiting = 0.0, 0
         for _ in range(0, wanted, 512):
-            exporter.export(calls(512))
+            exporter.export(export_cost.calls(512))
             waiting += 512
             if waiting >= 100_000:
                 ingest_s, waiting = ingest_s + float(run(OPEN, home)), 0
