@@ -89,7 +89,7 @@ def pre_instrument() -> None:
 
         app_settings()
     with internal_errors("watching children of multiprocessing"):
-        from vigilo.capture.child_exits import flush_at_exit
+        from vigilo.child_exits import flush_at_exit
 
         flush_at_exit()
     with internal_errors("putting the policy in front of exporters"):

@@ -1,6 +1,7 @@
 -- Calls from spans, by two views: one for vigilo's own spans, whose names are known, and one for everybody else's.
 -- To look up a name that a map does not have costs ten times as much as one that it has, so what may be told is
--- filtered into a small map first; in a query of its own, or it would be analysed anew for each use at each insert.
+-- filtered into a small map first; in a query of its own, or it would be analysed anew for each use at each insert. The
+-- analysis takes most of the time of a small insert, so names of others become those of the conventions in that map.
 -- Nothing in a view may throw: an exception in a view refuses the whole batch of spans.
 -- Nothing is written meanwhile, so the views may be away; a migration that was killed is run again from the top.
 DROP TABLE IF EXISTS llm_calls_mv;
@@ -118,26 +119,12 @@ WITH
     told['gen_ai.operation.name'] AS told_operation,
     told['openinference.span.kind'] AS openinference_kind,
     told['llm.request.type'] AS openllmetry_type,
-    lower(trim(coalesce(
-        nullIf(told['gen_ai.provider.name'], ''),
-        nullIf(told['gen_ai.system'], ''),
-        nullIf(told['llm.provider'], ''),
-        told['llm.system']
-    ))) AS told_provider,
+    lower(trim(told['gen_ai.provider.name'])) AS told_provider,
     lower(if(RequestModel != '', RequestModel, ResponseModel)) AS any_model,
-    coalesce(
-        nullIf(told['gen_ai.usage.cost'], ''),
-        nullIf(told['llm.cost.total'], ''),
-        told['operation.cost']
-    ) AS cost_text,
+    told['gen_ai.usage.cost'] AS cost_text,
     told['gen_ai.response.finish_reasons'] AS finish_text,
     JSONExtract(finish_text, 'Array(String)') AS finish_reasons,
-    greatest(
-        toUInt32OrZero(told['gen_ai.usage.input_tokens']),
-        toUInt32OrZero(told['gen_ai.usage.prompt_tokens']),
-        toUInt32OrZero(told['llm.usage.prompt_tokens']),
-        toUInt32OrZero(told['llm.token_count.prompt'])
-    ) AS input_tokens,
+    toUInt32OrZero(told['gen_ai.usage.input_tokens']) AS input_tokens,
     CacheReadTokens + CacheWriteTokens AS cached_tokens
 SELECT
     Timestamp,
@@ -177,30 +164,11 @@ SELECT
         startsWith(any_model, 'gemini-'), 'google',
         ''
     ) AS Provider,
-    coalesce(
-        nullIf(told['gen_ai.request.model'], ''),
-        nullIf(told['llm.model_name'], ''),
-        nullIf(told['llm.request.model_name'], ''),
-        told['embedding.model_name']
-    ) AS RequestModel,
-    coalesce(nullIf(told['gen_ai.response.model'], ''), told['llm.response.model_name']) AS ResponseModel,
-    coalesce(
-        nullIf(told['user.id'], ''),
-        nullIf(told['enduser.id'], ''),
-        nullIf(told['langfuse.user.id'], ''),
-        nullIf(told['traceloop.association.properties.user_id'], ''),
-        told['llm.user']
-    ) AS UserId,
-    coalesce(
-        nullIf(told['session.id'], ''),
-        nullIf(told['langfuse.session.id'], ''),
-        told['traceloop.association.properties.session_id']
-    ) AS SessionId,
-    coalesce(
-        nullIf(told['gen_ai.conversation.id'], ''),
-        nullIf(told['traceloop.association.properties.conversation_id'], ''),
-        told['traceloop.association.properties.thread_id']
-    ) AS ConversationId,
+    told['gen_ai.request.model'] AS RequestModel,
+    told['gen_ai.response.model'] AS ResponseModel,
+    told['user.id'] AS UserId,
+    told['session.id'] AS SessionId,
+    told['gen_ai.conversation.id'] AS ConversationId,
     told['vigilo.operation'] AS AppOperation,
     StatusCode AS Status,
     told['error.type'] AS ErrorType,
@@ -215,42 +183,13 @@ SELECT
     toUInt32(input_tokens + if(
         input_tokens < cached_tokens OR startsWith(ScopeName, 'opentelemetry.instrumentation.bedrock'), cached_tokens, 0
     )) AS InputTokens,
-    greatest(
-        toUInt32OrZero(told['gen_ai.usage.output_tokens']),
-        toUInt32OrZero(told['gen_ai.usage.completion_tokens']),
-        toUInt32OrZero(told['llm.usage.completion_tokens']),
-        toUInt32OrZero(told['llm.token_count.completion'])
-    ) AS OutputTokens,
-    greatest(
-        toUInt32OrZero(told['gen_ai.usage.cache_read.input_tokens']),
-        toUInt32OrZero(told['gen_ai.usage.cache_read_input_tokens']),
-        toUInt32OrZero(told['gen_ai.usage.details.cache_read_tokens']),
-        toUInt32OrZero(told['llm.usage.cache_read_input_tokens']),
-        toUInt32OrZero(told['llm.token_count.prompt_details.cache_read'])
-    ) AS CacheReadTokens,
-    greatest(
-        toUInt32OrZero(told['gen_ai.usage.cache_write.input_tokens']),
-        toUInt32OrZero(told['gen_ai.usage.cache_creation.input_tokens']), -- the conventions' name of before
-        toUInt32OrZero(told['gen_ai.usage.cache_creation_input_tokens']),
-        toUInt32OrZero(told['gen_ai.usage.details.cache_write_tokens']),
-        toUInt32OrZero(told['llm.usage.cache_creation_input_tokens']),
-        toUInt32OrZero(told['llm.token_count.prompt_details.cache_write'])
-    ) AS CacheWriteTokens,
+    toUInt32OrZero(told['gen_ai.usage.output_tokens']) AS OutputTokens,
+    toUInt32OrZero(told['gen_ai.usage.cache_read.input_tokens']) AS CacheReadTokens,
+    toUInt32OrZero(told['gen_ai.usage.cache_write.input_tokens']) AS CacheWriteTokens,
     toUInt32OrZero(told['anthropic.usage.cache_creation.ephemeral_1h_input_tokens']) AS CacheWrite1hTokens,
-    greatest(
-        toUInt32OrZero(told['gen_ai.usage.reasoning.output_tokens']),
-        toUInt32OrZero(told['gen_ai.usage.details.reasoning_tokens']),
-        toUInt32OrZero(told['llm.usage.reasoning_tokens']),
-        toUInt32OrZero(told['llm.token_count.completion_details.reasoning'])
-    ) AS ReasoningTokens,
-    greatest(
-        toUInt32OrZero(told['gen_ai.usage.audio.input_tokens']),
-        toUInt32OrZero(told['llm.token_count.prompt_details.audio'])
-    ) AS InputAudioTokens,
-    greatest(
-        toUInt32OrZero(told['gen_ai.usage.audio.output_tokens']),
-        toUInt32OrZero(told['llm.token_count.completion_details.audio'])
-    ) AS OutputAudioTokens,
+    toUInt32OrZero(told['gen_ai.usage.reasoning.output_tokens']) AS ReasoningTokens,
+    toUInt32OrZero(told['gen_ai.usage.audio.input_tokens']) AS InputAudioTokens,
+    toUInt32OrZero(told['gen_ai.usage.audio.output_tokens']) AS OutputAudioTokens,
     toUInt32OrZero(told['gen_ai.usage.image.input_tokens']) AS InputImageTokens,
     toUInt32OrZero(told['gen_ai.usage.image.output_tokens']) AS OutputImageTokens,
     told['vigilo.cost.model'] AS BilledAs,
@@ -262,17 +201,9 @@ SELECT
         ('input_characters', toFloat64OrZero(told['vigilo.usage.input_characters'])),
         ('output_images', toFloat64OrZero(told['vigilo.usage.output_images'])),
         ('file_searches', toFloat64OrZero(told['vigilo.usage.file_searches'])),
-        ('web_searches', greatest(
-            toFloat64OrZero(told['vigilo.usage.web_searches']),
-            toFloat64OrZero(told['anthropic.usage.server_tool_use.web_search_requests'])
-        ))
+        ('web_searches', toFloat64OrZero(told['vigilo.usage.web_searches']))
     ]), 'Map(LowCardinality(String), Float64)') AS OtherUsage,
-    coalesce(
-        nullIf(told['vigilo.cost.tier'], ''),
-        nullIf(told['openai.response.service_tier'], ''),
-        nullIf(told['gen_ai.openai.response.service_tier'], ''),
-        told['anthropic.response.service_tier']
-    ) AS ServiceTier,
+    told['vigilo.cost.tier'] AS ServiceTier,
     -- Read as a decimal with digits to spare, because a detour through a double would cut 0.0000123 to 0.000012299.
     if(Priced, toDecimal64(round(toDecimal64OrZero(cost_text, 12), 9), 9), toDecimal64(0, 9)) AS CostUsd,
     ifNull(toFloat64OrNull(cost_text) BETWEEN 0 AND 999999, false) AS Priced,
@@ -283,23 +214,74 @@ FROM
 (
     SELECT
         Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, ScopeName, StatusCode, Duration,
-        CAST(arrayFilter(attribute -> attribute.1 IN (
-            'anthropic.response.service_tier', 'anthropic.usage.cache_creation.ephemeral_1h_input_tokens',
-            'anthropic.usage.server_tool_use.web_search_requests', 'embedding.model_name', 'enduser.id',
-            'error.type', 'gen_ai.conversation.id', 'gen_ai.openai.response.service_tier', 'gen_ai.operation.name',
-            'gen_ai.provider.name', 'gen_ai.request.model', 'gen_ai.response.finish_reasons',
-            'gen_ai.response.model', 'gen_ai.response.time_to_first_chunk', 'gen_ai.system',
-            'gen_ai.usage.audio.input_tokens', 'gen_ai.usage.audio.output_tokens',
+        -- The names of others, as those of the conventions; of several that say something the first here counts.
+        CAST(arrayMap(attribute -> (transform(attribute.1, [
+            'gen_ai.system', 'llm.provider', 'llm.system', 'llm.model_name', 'llm.request.model_name',
+            'embedding.model_name', 'llm.response.model_name', 'enduser.id', 'langfuse.user.id',
+            'traceloop.association.properties.user_id', 'llm.user', 'langfuse.session.id',
+            'traceloop.association.properties.session_id', 'traceloop.association.properties.conversation_id',
+            'traceloop.association.properties.thread_id', 'llm.cost.total', 'operation.cost',
+            'gen_ai.usage.prompt_tokens', 'llm.usage.prompt_tokens', 'llm.token_count.prompt',
+            'gen_ai.usage.completion_tokens', 'llm.usage.completion_tokens', 'llm.token_count.completion',
+            'gen_ai.usage.cache_read_input_tokens', 'gen_ai.usage.details.cache_read_tokens',
+            'llm.usage.cache_read_input_tokens', 'llm.token_count.prompt_details.cache_read',
             'gen_ai.usage.cache_creation.input_tokens', 'gen_ai.usage.cache_creation_input_tokens',
-            'gen_ai.usage.cache_read.input_tokens', 'gen_ai.usage.cache_read_input_tokens',
-            'gen_ai.usage.cache_write.input_tokens', 'gen_ai.usage.completion_tokens', 'gen_ai.usage.cost',
-            'gen_ai.usage.details.cache_read_tokens', 'gen_ai.usage.details.cache_write_tokens',
-            'gen_ai.usage.details.reasoning_tokens', 'gen_ai.usage.image.input_tokens',
-            'gen_ai.usage.image.output_tokens', 'gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens',
-            'gen_ai.usage.prompt_tokens', 'gen_ai.usage.reasoning.output_tokens', 'http.request.resend_count',
-            'langfuse.session.id', 'langfuse.user.id', 'llm.cost.total', 'llm.model_name', 'llm.provider',
-            'llm.request.model_name', 'llm.request.type', 'llm.response.model_name', 'llm.system',
-            'llm.token_count.completion', 'llm.token_count.completion_details.audio',
+            'gen_ai.usage.details.cache_write_tokens', 'llm.usage.cache_creation_input_tokens',
+            'llm.token_count.prompt_details.cache_write', 'gen_ai.usage.details.reasoning_tokens',
+            'llm.usage.reasoning_tokens', 'llm.token_count.completion_details.reasoning',
+            'llm.token_count.prompt_details.audio', 'llm.token_count.completion_details.audio',
+            'openai.response.service_tier', 'gen_ai.openai.response.service_tier', 'anthropic.response.service_tier',
+            'anthropic.usage.server_tool_use.web_search_requests'
+        ], [
+            'gen_ai.provider.name', 'gen_ai.provider.name', 'gen_ai.provider.name', 'gen_ai.request.model',
+            'gen_ai.request.model', 'gen_ai.request.model', 'gen_ai.response.model', 'user.id', 'user.id', 'user.id',
+            'user.id', 'session.id', 'session.id', 'gen_ai.conversation.id', 'gen_ai.conversation.id',
+            'gen_ai.usage.cost', 'gen_ai.usage.cost', 'gen_ai.usage.input_tokens', 'gen_ai.usage.input_tokens',
+            'gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens', 'gen_ai.usage.output_tokens',
+            'gen_ai.usage.output_tokens', 'gen_ai.usage.cache_read.input_tokens',
+            'gen_ai.usage.cache_read.input_tokens', 'gen_ai.usage.cache_read.input_tokens',
+            'gen_ai.usage.cache_read.input_tokens', 'gen_ai.usage.cache_write.input_tokens',
+            'gen_ai.usage.cache_write.input_tokens', 'gen_ai.usage.cache_write.input_tokens',
+            'gen_ai.usage.cache_write.input_tokens', 'gen_ai.usage.cache_write.input_tokens',
+            'gen_ai.usage.reasoning.output_tokens', 'gen_ai.usage.reasoning.output_tokens',
+            'gen_ai.usage.reasoning.output_tokens', 'gen_ai.usage.audio.input_tokens',
+            'gen_ai.usage.audio.output_tokens', 'vigilo.cost.tier', 'vigilo.cost.tier', 'vigilo.cost.tier',
+            'vigilo.usage.web_searches'
+        ], attribute.1), attribute.2), arraySort(attribute -> indexOf([
+            'gen_ai.system', 'llm.provider', 'llm.system', 'llm.model_name', 'llm.request.model_name',
+            'embedding.model_name', 'llm.response.model_name', 'enduser.id', 'langfuse.user.id',
+            'traceloop.association.properties.user_id', 'llm.user', 'langfuse.session.id',
+            'traceloop.association.properties.session_id', 'traceloop.association.properties.conversation_id',
+            'traceloop.association.properties.thread_id', 'llm.cost.total', 'operation.cost',
+            'gen_ai.usage.prompt_tokens', 'llm.usage.prompt_tokens', 'llm.token_count.prompt',
+            'gen_ai.usage.completion_tokens', 'llm.usage.completion_tokens', 'llm.token_count.completion',
+            'gen_ai.usage.cache_read_input_tokens', 'gen_ai.usage.details.cache_read_tokens',
+            'llm.usage.cache_read_input_tokens', 'llm.token_count.prompt_details.cache_read',
+            'gen_ai.usage.cache_creation.input_tokens', 'gen_ai.usage.cache_creation_input_tokens',
+            'gen_ai.usage.details.cache_write_tokens', 'llm.usage.cache_creation_input_tokens',
+            'llm.token_count.prompt_details.cache_write', 'gen_ai.usage.details.reasoning_tokens',
+            'llm.usage.reasoning_tokens', 'llm.token_count.completion_details.reasoning',
+            'llm.token_count.prompt_details.audio', 'llm.token_count.completion_details.audio',
+            'openai.response.service_tier', 'gen_ai.openai.response.service_tier', 'anthropic.response.service_tier',
+            'anthropic.usage.server_tool_use.web_search_requests'
+        ], attribute.1), arrayFilter(attribute -> attribute.2 != ''
+        AND (attribute.2 != '0' OR attribute.1 IN ('gen_ai.usage.cost', 'llm.cost.total', 'operation.cost'))
+        AND attribute.1 IN (
+            'anthropic.response.service_tier', 'anthropic.usage.cache_creation.ephemeral_1h_input_tokens',
+            'anthropic.usage.server_tool_use.web_search_requests', 'embedding.model_name', 'enduser.id', 'error.type',
+            'gen_ai.conversation.id', 'gen_ai.openai.response.service_tier', 'gen_ai.operation.name',
+            'gen_ai.provider.name', 'gen_ai.request.model', 'gen_ai.response.finish_reasons', 'gen_ai.response.model',
+            'gen_ai.response.time_to_first_chunk', 'gen_ai.system', 'gen_ai.usage.audio.input_tokens',
+            'gen_ai.usage.audio.output_tokens', 'gen_ai.usage.cache_creation.input_tokens',
+            'gen_ai.usage.cache_creation_input_tokens', 'gen_ai.usage.cache_read.input_tokens',
+            'gen_ai.usage.cache_read_input_tokens', 'gen_ai.usage.cache_write.input_tokens',
+            'gen_ai.usage.completion_tokens', 'gen_ai.usage.cost', 'gen_ai.usage.details.cache_read_tokens',
+            'gen_ai.usage.details.cache_write_tokens', 'gen_ai.usage.details.reasoning_tokens',
+            'gen_ai.usage.image.input_tokens', 'gen_ai.usage.image.output_tokens', 'gen_ai.usage.input_tokens',
+            'gen_ai.usage.output_tokens', 'gen_ai.usage.prompt_tokens', 'gen_ai.usage.reasoning.output_tokens',
+            'http.request.resend_count', 'langfuse.session.id', 'langfuse.user.id', 'llm.cost.total',
+            'llm.model_name', 'llm.provider', 'llm.request.model_name', 'llm.request.type', 'llm.response.model_name',
+            'llm.system', 'llm.token_count.completion', 'llm.token_count.completion_details.audio',
             'llm.token_count.completion_details.reasoning', 'llm.token_count.prompt',
             'llm.token_count.prompt_details.audio', 'llm.token_count.prompt_details.cache_read',
             'llm.token_count.prompt_details.cache_write', 'llm.usage.cache_creation_input_tokens',
@@ -308,13 +290,12 @@ FROM
             'operation.cost', 'session.id', 'traceloop.association.properties.conversation_id',
             'traceloop.association.properties.session_id', 'traceloop.association.properties.thread_id',
             'traceloop.association.properties.user_id', 'traceloop.span.kind', 'user.id', 'vigilo.cost.model',
-            'vigilo.cost.parts', 'vigilo.cost.snapshot', 'vigilo.cost.source', 'vigilo.cost.tier',
-            'vigilo.operation', 'vigilo.usage.audio.cache_read.input_tokens', 'vigilo.usage.audio.input_seconds',
+            'vigilo.cost.parts', 'vigilo.cost.snapshot', 'vigilo.cost.source', 'vigilo.cost.tier', 'vigilo.operation',
+            'vigilo.usage.audio.cache_read.input_tokens', 'vigilo.usage.audio.input_seconds',
             'vigilo.usage.file_searches', 'vigilo.usage.image.cache_read.input_tokens',
             'vigilo.usage.input_characters', 'vigilo.usage.output_images', 'vigilo.usage.video.input_tokens',
             'vigilo.usage.web_searches'
-        ), CAST(SpanAttributes, 'Array(Tuple(LowCardinality(String), String))')), 'Map(LowCardinality(String), String)')
-            AS told
+        ), CAST(SpanAttributes, 'Array(Tuple(String, String))')))), 'Map(String, String)') AS told
     FROM otel_traces
     WHERE ScopeName != 'vigilo'
         AND (

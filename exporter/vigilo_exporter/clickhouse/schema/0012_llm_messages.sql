@@ -37,19 +37,8 @@ WITH
     told['gen_ai.operation.name'] AS told_operation,
     told['openinference.span.kind'] AS openinference_kind,
     told['llm.request.type'] AS openllmetry_type,
-    lower(trim(coalesce(
-        nullIf(told['gen_ai.provider.name'], ''),
-        nullIf(told['gen_ai.system'], ''),
-        nullIf(told['llm.provider'], ''),
-        told['llm.system']
-    ))) AS told_provider,
-    lower(Model) AS any_model,
-    -- OpenLLMetry and OpenInference have an attribute for each field of a message.
-    CAST(arrayFilter(text -> match(text.1, '^(gen_ai\\.prompt|llm\\.input_messages\\.|llm\\.prompts)'), texts),
-        'Map(LowCardinality(String), String)') AS input_fields,
-    CAST(arrayFilter(text -> match(text.1, '^(gen_ai\\.completion|llm\\.output_messages\\.|llm\\.completions)'), texts),
-        'Map(LowCardinality(String), String)') AS output_fields,
-    CAST(texts, 'Map(LowCardinality(String), String)') AS text
+    lower(trim(told['gen_ai.provider.name'])) AS told_provider,
+    lower(Model) AS any_model
 SELECT
     Timestamp,
     TraceId,
@@ -86,31 +75,10 @@ SELECT
         startsWith(any_model, 'gemini-'), 'google',
         ''
     ) AS Provider,
-    coalesce(
-        nullIf(told['gen_ai.request.model'], ''),
-        nullIf(told['llm.model_name'], ''),
-        nullIf(told['llm.request.model_name'], ''),
-        nullIf(told['embedding.model_name'], ''),
-        nullIf(told['gen_ai.response.model'], ''),
-        told['llm.response.model_name']
-    ) AS Model,
-    coalesce(
-        nullIf(told['user.id'], ''),
-        nullIf(told['enduser.id'], ''),
-        nullIf(told['langfuse.user.id'], ''),
-        nullIf(told['traceloop.association.properties.user_id'], ''),
-        told['llm.user']
-    ) AS UserId,
-    coalesce(
-        nullIf(told['session.id'], ''),
-        nullIf(told['langfuse.session.id'], ''),
-        told['traceloop.association.properties.session_id']
-    ) AS SessionId,
-    coalesce(
-        nullIf(told['gen_ai.conversation.id'], ''),
-        nullIf(told['traceloop.association.properties.conversation_id'], ''),
-        told['traceloop.association.properties.thread_id']
-    ) AS ConversationId,
+    if(told['gen_ai.request.model'] != '', told['gen_ai.request.model'], told['gen_ai.response.model']) AS Model,
+    told['user.id'] AS UserId,
+    told['session.id'] AS SessionId,
+    told['gen_ai.conversation.id'] AS ConversationId,
     text['gen_ai.system_instructions'] AS SystemInstructions,
     multiIf(
         text['gen_ai.input.messages'] != '', text['gen_ai.input.messages'],
@@ -131,8 +99,25 @@ SELECT
 FROM
 (
     SELECT
-        Timestamp, TraceId, SpanId, ServiceName, ScopeName,
-        CAST(arrayFilter(attribute -> attribute.1 IN (
+        Timestamp, TraceId, SpanId, ServiceName, ScopeName, input_events, output_events,
+        -- The names of others, as those of the conventions; of several that say something the first here counts.
+        CAST(arrayMap(attribute -> (transform(attribute.1, [
+            'gen_ai.system', 'llm.provider', 'llm.system', 'llm.model_name', 'llm.request.model_name',
+            'embedding.model_name', 'llm.response.model_name', 'enduser.id', 'langfuse.user.id',
+            'traceloop.association.properties.user_id', 'llm.user', 'langfuse.session.id',
+            'traceloop.association.properties.session_id', 'traceloop.association.properties.conversation_id',
+            'traceloop.association.properties.thread_id'
+        ], [
+            'gen_ai.provider.name', 'gen_ai.provider.name', 'gen_ai.provider.name', 'gen_ai.request.model',
+            'gen_ai.request.model', 'gen_ai.request.model', 'gen_ai.response.model', 'user.id', 'user.id', 'user.id',
+            'user.id', 'session.id', 'session.id', 'gen_ai.conversation.id', 'gen_ai.conversation.id'
+        ], attribute.1), attribute.2), arraySort(attribute -> indexOf([
+            'gen_ai.system', 'llm.provider', 'llm.system', 'llm.model_name', 'llm.request.model_name',
+            'embedding.model_name', 'llm.response.model_name', 'enduser.id', 'langfuse.user.id',
+            'traceloop.association.properties.user_id', 'llm.user', 'langfuse.session.id',
+            'traceloop.association.properties.session_id', 'traceloop.association.properties.conversation_id',
+            'traceloop.association.properties.thread_id'
+        ], attribute.1), arrayFilter(attribute -> attribute.2 != '' AND attribute.1 IN (
             'embedding.model_name', 'enduser.id', 'gen_ai.conversation.id', 'gen_ai.operation.name',
             'gen_ai.provider.name', 'gen_ai.request.model', 'gen_ai.response.model', 'gen_ai.system',
             'langfuse.session.id', 'langfuse.user.id', 'llm.model_name', 'llm.provider', 'llm.request.model_name',
@@ -140,23 +125,33 @@ FROM
             'session.id', 'traceloop.association.properties.conversation_id',
             'traceloop.association.properties.session_id', 'traceloop.association.properties.thread_id',
             'traceloop.association.properties.user_id', 'traceloop.span.kind', 'user.id'
-        ), CAST(SpanAttributes, 'Array(Tuple(LowCardinality(String), String))')), 'Map(LowCardinality(String), String)')
-            AS told,
-        arrayFilter(attribute -> match(attribute.1, concat(
-            '^(gen_ai\\.(system_instructions|input\\.messages|output\\.messages|prompt|completion)|(in|out)put\\.value$',
-            '|langfuse\\.observation\\.(in|out)put$|llm\\.(input_messages\\.|output_messages\\.|prompts|completions))'
-        )), CAST(SpanAttributes, 'Array(Tuple(LowCardinality(String), String))')) AS texts,
-        -- The conventions of before: an event for each message.
-        arrayFilter((attributes, name) -> name IN (
-            'gen_ai.content.prompt', 'gen_ai.system.message', 'gen_ai.user.message', 'gen_ai.assistant.message',
-            'gen_ai.tool.message'
-        ), Events.Attributes, Events.Name) AS input_events,
-        arrayFilter(
-            (attributes, name) -> name IN ('gen_ai.content.completion', 'gen_ai.choice'), Events.Attributes, Events.Name
-        ) AS output_events
-    FROM otel_traces
-    WHERE (notEmpty(texts) OR notEmpty(input_events) OR notEmpty(output_events))
-        AND NOT mapContains(SpanAttributes, 'vigilo.call.around')
+        ), CAST(SpanAttributes, 'Array(Tuple(String, String))')))), 'Map(String, String)') AS told,
+        -- OpenLLMetry and OpenInference have an attribute for each field of a message.
+        CAST(arrayFilter(text -> match(text.1, '^(gen_ai\\.prompt|llm\\.input_messages\\.|llm\\.prompts)'), texts),
+            'Map(LowCardinality(String), String)') AS input_fields,
+        CAST(arrayFilter(text -> match(text.1, '^(gen_ai\\.completion|llm\\.output_messages\\.|llm\\.completions)'), texts),
+            'Map(LowCardinality(String), String)') AS output_fields,
+        CAST(texts, 'Map(LowCardinality(String), String)') AS text
+    FROM
+    (
+        SELECT
+            Timestamp, TraceId, SpanId, ServiceName, ScopeName, SpanAttributes,
+            arrayFilter(attribute -> match(attribute.1, concat(
+                '^(gen_ai\\.(system_instructions|input\\.messages|output\\.messages|prompt|completion)|(in|out)put\\.value$',
+                '|langfuse\\.observation\\.(in|out)put$|llm\\.(input_messages\\.|output_messages\\.|prompts|completions))'
+            )), CAST(SpanAttributes, 'Array(Tuple(LowCardinality(String), String))')) AS texts,
+            -- The conventions of before: an event for each message.
+            arrayFilter((attributes, name) -> name IN (
+                'gen_ai.content.prompt', 'gen_ai.system.message', 'gen_ai.user.message', 'gen_ai.assistant.message',
+                'gen_ai.tool.message'
+            ), Events.Attributes, Events.Name) AS input_events,
+            arrayFilter(
+                (attributes, name) -> name IN ('gen_ai.content.completion', 'gen_ai.choice'), Events.Attributes, Events.Name
+            ) AS output_events
+        FROM otel_traces
+        WHERE NOT mapContains(SpanAttributes, 'vigilo.call.around')
+    )
+    WHERE notEmpty(texts) OR notEmpty(input_events) OR notEmpty(output_events)
 )
 WHERE Operation != ''
     AND (SystemInstructions != '' OR InputMessages != '' OR OutputMessages != '');
