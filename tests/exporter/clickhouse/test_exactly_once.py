@@ -11,7 +11,6 @@ import sys
 import time
 
 import pytest
-
 from tests.exporter.clickhouse.chaos import Writers, assert_stored_exactly_once
 
 OWN = """
