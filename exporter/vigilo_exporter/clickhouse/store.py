@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vigilo.errors import StoreError
 from vigilo_exporter.clickhouse.database import Layout
+from vigilo_exporter.clickhouse.deduplication_logs import forget_unwritten
 from vigilo_exporter.clickhouse.engine import Engine, storable_path
 from vigilo_exporter.clickhouse.http import HttpDatabase
 from vigilo_exporter.clickhouse.ingest import Ingest, Ingested
@@ -217,6 +218,10 @@ def own_store(home: Path, stack: ExitStack) -> tuple[Store, Engine]:
         MissingExtraError, StoreError: as :func:`open_store`.
     """
     forget_served(home)
+    try:
+        forget_unwritten(home / DATABASE_FOLDER)
+    except OSError as error:
+        raise StoreError(f"cannot look into the database in {home / DATABASE_FOLDER}: {error}") from None
     engine = Engine(home / DATABASE_FOLDER)
     stack.callback(engine.close)
     store = Store(engine, home)
