@@ -172,6 +172,7 @@ def clickhouse_server(tmp_path):
 def main():
     import uvicorn
 
+    from vigilo_exporter.clickhouse.deduplication_logs import forget_unwritten
     from vigilo_exporter.clickhouse.engine import Engine
     from vigilo_exporter.clickhouse.protocol.access import Access
     from vigilo_exporter.clickhouse.protocol.app import Interface
@@ -180,6 +181,7 @@ def main():
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
+    forget_unwritten(options.home / "db")  # as `vigilo serve` does
     engine = Engine(options.home / "db")
     interface = Interface(engine, Access(os.environ["TEST_SERVER_TOKEN"]), options.home / "incoming")
     uvicorn.run(interface.app(), host="127.0.0.1", port=options.port, log_level="warning")
