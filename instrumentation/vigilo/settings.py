@@ -309,6 +309,8 @@ class Settings:
 
 def shown_setting(settings: Settings, name: str) -> str:
     """The value of a setting for people to read, without the password in it."""
+    if name == "retention_days":
+        return str(settings.kept_days)
     value = str(getattr(settings, name))
     if name in ("redis_url", "clickhouse_url"):
         urls = [urlsplit(url) for url in value.split(",")]

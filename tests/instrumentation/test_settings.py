@@ -1,7 +1,7 @@
 import pytest
 
 from vigilo.errors import ConfigError
-from vigilo.settings import Settings, app_settings, load_settings, setting_sources
+from vigilo.settings import Settings, app_settings, load_settings, setting_sources, shown_setting
 
 
 def test_defaults_mask_content_and_hide_user_ids(tmp_path):
@@ -134,3 +134,49 @@ def test_full_content_is_warned_of_once(monkeypatch, caplog):
 def test_settings_cannot_be_changed():
     with pytest.raises(AttributeError):
         Settings().content = "full"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kept", "content_kept"),
+    [
+        ({}, 30, 7),
+        ({"personal": True}, 7, 7),
+        ({"personal": True, "retention_days": 90}, 90, 7),
+        ({"retention_days": 3}, 3, 3),
+        ({"retention_days": -1}, -1, 7),
+        ({"content_retention_days": -1}, 30, 30),
+        ({"retention_days": -1, "content_retention_days": -1}, -1, -1),
+    ],
+)
+def test_text_is_never_kept_longer_than_the_rest(chosen, kept, content_kept):
+    settings = Settings(**chosen)
+    assert (settings.kept_days, settings.content_kept_days) == (kept, content_kept)
+
+
+@pytest.mark.parametrize("days", ["0", "-2", "1.5", "true"])
+def test_days_are_whole_or_for_ever(tmp_path, days):
+    with pytest.raises(ConfigError, match="`VIGILO_RETENTION_DAYS` is .*allowed is a whole number, 1 or more, or -1"):
+        load_settings({"VIGILO_RETENTION_DAYS": days}, tmp_path)
+
+
+def test_endpoints_are_read_without_their_slashes(tmp_path):
+    urls = "https://ada:s3cr%2Ft@one:8443/, http://two"
+    settings = load_settings({"VIGILO_CLICKHOUSE_URL": urls}, tmp_path)
+    assert settings.clickhouse_url == "https://ada:s3cr%2Ft@one:8443,http://two"
+    assert shown_setting(settings, "clickhouse_url") == "https://one:8443,http://two"
+    assert "s3cr" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url", ["one:8123", "tcp://one:9000", "http://", "http://one/otel", "http://one:0", "http://one?a=b"]
+)
+def test_what_is_no_endpoint_is_refused_without_telling_it(tmp_path, url):
+    with pytest.raises(ConfigError, match="`VIGILO_CLICKHOUSE_URL` is wrong; allowed is `http"):
+        load_settings({"VIGILO_CLICKHOUSE_URL": url}, tmp_path)
+
+
+def test_secrets_are_not_shown(tmp_path):
+    secrets = ("clickhouse_password", "clickhouse_token", "serve_token")
+    settings = load_settings({f"VIGILO_{name.upper()}": "hunter2" for name in secrets}, tmp_path)
+    assert [shown_setting(settings, name) for name in secrets] == ["set"] * 3
+    assert "hunter2" not in repr(settings)

@@ -121,8 +121,8 @@ def _look(settings: Settings, place: Path) -> tuple[Plan, str | None]:
 
         if not (place / DATABASE_FOLDER).is_dir():
             return plan_of_nothing(DATABASE), None
-        with _engine(place) as engine:
-            return plan(engine), None
+        with _embedded(place) as database:
+            return plan(database), None
     with _server(settings) as (database, layout):
         try:
             return plan(database, layout), migrating(database)
@@ -145,7 +145,19 @@ def _server(settings: Settings) -> Iterator[tuple[Database, Layout]]:
 
 
 @contextmanager
-def _engine(place: Path) -> Iterator[Database]:
+def _embedded(place: Path) -> Iterator[Database]:
+    """The database of a home folder as it is: behind `vigilo serve`, or opened here."""
+    from vigilo_exporter.clickhouse.http import HttpDatabase
+    from vigilo_exporter.clickhouse.served import WRITER, Served
+
+    served = Served.of(place)
+    if served is not None and served.answers():
+        database = HttpDatabase(served.url, user=WRITER, password=served.token)
+        try:
+            yield database
+        finally:
+            database.close()
+        return
     from vigilo_exporter.clickhouse.engine import Engine
     from vigilo_exporter.clickhouse.lock import owner_lock
     from vigilo_exporter.clickhouse.store import DATABASE_FOLDER

@@ -20,6 +20,7 @@ from vigilo.errors import ConfigError, MissingExtraError, StoreError
 from vigilo.settings import Settings
 from vigilo_exporter.cli.serve import how_to_connect
 from vigilo_exporter.clickhouse import serving
+from vigilo_exporter.clickhouse.schema_files import schema_files
 from vigilo_exporter.clickhouse.served import Served
 from vigilo_exporter.clickhouse.serving import Address
 
@@ -154,6 +155,14 @@ def test_commands_work_through_it_and_see_what_was_just_written(serve, write_seg
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["totals"]["calls"] == 3
     assert served.process.poll() is None
+
+
+def test_the_schema_is_told_through_it(serve, vigilo_command):
+    serve().wait_until_it_serves()
+    for command in ("status", "plan", "apply"):
+        done = vigilo_command("migrate", command)
+        assert done.returncode == 0, done.stderr
+        assert f"schema version {schema_files()[-1].version}" in done.stdout
 
 
 def test_calls_are_priced_through_it(serve, write_segments, llm_span, vigilo_command, ask):
