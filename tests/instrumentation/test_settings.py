@@ -155,7 +155,7 @@ def test_text_is_never_kept_longer_than_the_rest(chosen, kept, content_kept):
 
 @pytest.mark.parametrize("days", ["0", "-2", "1.5", "true"])
 def test_days_are_whole_or_for_ever(tmp_path, days):
-    with pytest.raises(ConfigError, match="`VIGILO_RETENTION_DAYS` is .*allowed is a whole number, 1 or more, or -1"):
+    with pytest.raises(ConfigError, match=r"`VIGILO_RETENTION_DAYS` is .*allowed is a whole number, 1 or more, or -1"):
         load_settings({"VIGILO_RETENTION_DAYS": days}, tmp_path)
 
 
