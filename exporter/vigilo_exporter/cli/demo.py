@@ -25,6 +25,7 @@ KEY_VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGL
 MARKER = "made-by-vigilo-demo"
 _PROVIDER_PREFIXES = ("OPENAI_", "AZURE_OPENAI_", "ANTHROPIC_", "GOOGLE_", "GEMINI_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_EMBEDDED = {"VIGILO_CLICKHOUSE_URL": ""}  # what is a demo's is not for a server of the user's
 _NEEDED = ("openai", "anthropic", "google.genai", "chdb")
 
 
@@ -54,7 +55,7 @@ def demo(
     option = "" if chosen_home == load_settings().home else f" --home {shlex.quote(_shown(chosen_home))}"
     typer.secho(f"\n$ vigilo report{option}\n", bold=True)
     report = [sys.executable, "-m", "vigilo_exporter.cli", "report", "--home", str(chosen_home)]
-    reported = subprocess.run(report, check=False).returncode
+    reported = subprocess.run(report, env={**os.environ, **_EMBEDDED}, check=False).returncode
     typer.echo(_next_steps(chosen_home, option, live))
     if exit_code:
         typer.echo(f"\nvigilo: the app ended with exit code {exit_code}", err=True)
@@ -92,7 +93,8 @@ def app_environment(inherited: Mapping[str, str], home: Path, live: bool) -> dic
         if not name.startswith(dropped) and (live or name.lower() not in _PROXIES)
     }
     # Python buffers what it writes to a pipe, and the app's output shall appear while it runs.
-    return {**kept, "VIGILO_HOME": str(home), "OTEL_SERVICE_NAME": "vigilo-demo", "PYTHONUNBUFFERED": "1"}
+    own = {"VIGILO_HOME": str(home), "OTEL_SERVICE_NAME": "vigilo-demo", "PYTHONUNBUFFERED": "1"}
+    return {**kept, **_EMBEDDED, **own}
 
 
 @contextmanager

@@ -55,6 +55,7 @@ def test_nothing_of_the_users_reaches_the_app(demo_report):
         "HTTP_PROXY": "http://127.0.0.1:9",
         "OTEL_TRACES_EXPORTER": "console",
         "OTEL_SDK_DISABLED": "true",
+        "VIGILO_CLICKHOUSE_URL": "http://127.0.0.1:9",
     }
     assert demo_report(environ=environ)[1]["totals"]["calls"] == 15
 
