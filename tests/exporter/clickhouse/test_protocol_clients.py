@@ -111,13 +111,3 @@ def test_a_wrong_password_is_refused(server):
     with pytest.raises(DatabaseError) as raised:
         clickhouse_connect.get_client(host="127.0.0.1", port=server.port, username="vigilo", password="wrong")
     assert raised.value.code == 516
-
-
-async def test_the_async_client_asks_too(server, writer):
-    pytest.importorskip("aiohttp")
-    writer.command("INSERT INTO t (a) SELECT number FROM numbers(10)")
-    client = await clickhouse_connect.get_async_client(host="127.0.0.1", port=server.port, database="otel")
-    try:
-        assert (await client.query("SELECT count() FROM t")).result_rows == [(10,)]
-    finally:
-        await client.close()
