@@ -54,7 +54,7 @@ def test_metrics_and_logs_are_stored_too(road, server):
     assert "openai.InternalServerError" in err
     histograms, sums, logs = road.query(
         "SELECT MetricName AS name, sum(Count) AS n FROM otel_metrics_histogram GROUP BY name",
-        "SELECT count() AS n FROM otel_metrics_sum",
+        "SELECT count() AS n FROM otel_metrics_sum WHERE MetricName = 'vigilo.cost'",
         "SELECT EventName AS name, SeverityText AS severity FROM otel_logs",
     )
     assert {"name": "gen_ai.client.operation.duration", "n": 1} in histograms
