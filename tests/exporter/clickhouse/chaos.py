@@ -112,7 +112,8 @@ def _assert_batches_whole(writers: Writers, ask) -> set[str]:
         for table, (batch, rows) in tables.items():
             (counted,) = ask(f"SELECT {batch} AS batch, count() AS rows FROM {table} WHERE batch != '' GROUP BY batch")
             there = {row["batch"]: row["rows"] for row in counted}
-            assert {each: n for each, n in there.items() if n != rows} == {}, f"{table}: not whole, or more than once"
+            strange = {each: n for each, n in there.items() if n != rows}
+            assert strange == {}, f"{table}: not whole, or more than once: {strange}"
             assert writers.journal("stored", signal) - set(there) == set(), f"{table}: acknowledged, and not there"
             assert set(there) <= writers.journal("begun", signal)
             found[table] = set(there)
