@@ -142,7 +142,9 @@ class Ingest:
 
     def _deliver_new(self, group: Group) -> None:
         with self._pieces.locked():  # else what is too much for the spool might be dropped in between
-            left = tuple(name for name in group.segments if (self._spool / name).exists())
+            # Under one name only is a segment counted once, so what is begun is looked up again just before.
+            begun = self._pieces.begun()
+            left = tuple(name for name in group.segments if name not in begun and (self._spool / name).exists())
             if not left:
                 return
             manifest = Manifest.new(group.table, left, self._endpoints()[0])

@@ -12,6 +12,7 @@ from vigilo_exporter import native
 from vigilo_exporter.clickhouse.database import ClickHouseError
 from vigilo_exporter.clickhouse.http import HttpDatabase
 from vigilo_exporter.clickhouse.ingest import Ingest
+from vigilo_exporter.clickhouse.manifest import Manifest
 from vigilo_exporter.convert.columns import COLUMNS
 from vigilo_exporter.spool import Spool
 
@@ -224,6 +225,21 @@ def test_what_was_acknowledged_is_not_sent_again(spool, write):
         deliver(spool, server.url)
         assert server.seen == []
     assert (waiting(spool), manifests(spool)) == ([], [])
+
+
+def test_what_another_began_meanwhile_is_not_sent_under_another_name(spool, write):
+    begun, _ = write(2)
+    with canned(wrote(10)) as server:
+
+        def begin():
+            """Another sender's manifest appears after the round has looked for manifests."""
+            Manifest.new("otel_traces", (begun,), server.url).write(spool.folder)
+            return True
+
+        Ingest(HttpDatabase(server.url), spool.folder, go_on=begin).run()
+        assert len(inserts(server)) == 1
+    assert [path.name for path in spool.segments()] == [begun]
+    assert [manifest["segments"] for manifest in manifests(spool)] == [[begun]]
 
 
 def test_a_manifest_of_an_older_version_is_finished(spool, write):
