@@ -80,11 +80,13 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _policy_of_its_own() -> Iterator[None]:
-    """What one test had masked, or held, does not reach into the next: quotas are looked for anew in its own home."""
+    """What one test masked, held or counted does not reach into the next: quotas are looked for in its own home."""
     yield
+    from vigilo import tallies
     from vigilo.policy import guard
     from vigilo.policy.export import install
 
+    tallies.forget()
     guard.forget()
 
     for holder in list(install._holders):

@@ -54,6 +54,10 @@ class Reading:
         readers = list(self._readers.values())
         return sum(read() for read in readers) if readers else None
 
+    def forget(self) -> None:
+        """Reads at no place any more."""
+        self._readers.clear()
+
 
 REFUSALS: Final = Tally()
 """Calls that a quota refused, by the rule's labels."""
@@ -70,6 +74,12 @@ EXPORT_FAILURES: Final = Tally()
 SPOOL_BYTES: Final = Reading()
 
 _ALL: Final = (REFUSALS, THRESHOLDS, EXPIRED_HOLDS, PACE_REFUSALS, STATE_ERRORS, EXPORT_ROWS, EXPORT_FAILURES)
+
+
+def forget() -> None:
+    """Counts from nothing again, and reads at no place."""
+    SPOOL_BYTES.forget()
+    _after_fork_in_child()
 
 
 def _after_fork_in_child() -> None:

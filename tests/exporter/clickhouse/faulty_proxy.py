@@ -139,6 +139,8 @@ def _handler(proxy):
                 return self._hang_up()
             body = self._chunks() if length < 0 else begin + self.rfile.read(length - len(begin))
             seen = self._saw(fault, len(body), is_insert)
+            if len(body) < length:
+                return self._hang_up()  # a client that died: with the rest missing it would be another insert
             if fault == BUSY:
                 return self._busy()
             if fault == DROP_BEFORE:

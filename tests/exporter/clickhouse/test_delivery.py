@@ -204,16 +204,27 @@ def test_rows_that_a_server_had_already_are_delivered(spool, write, answers):
     assert (waiting(spool), spool.quarantined()) == ([], [])
 
 
-def test_what_is_deleted_by_hand_takes_nothing_with_it(spool, write):
+def test_what_is_left_of_a_group_that_may_be_there_is_not_sent_as_another_insert(spool, write):
     first, second = write(2)
-    with canned(NO_ANSWER, wrote(10)) as server:
+    with canned(NO_ANSWER) as server:
+        with pytest.raises(ClickHouseError):
+            deliver(spool, server.url)
+        (spool.folder / first).unlink()
+        assert deliver(spool, server.url).quarantined == (second,)
+        assert len(inserts(server)) == 1
+    assert (waiting(spool), manifests(spool)) == ([], [])
+    assert "look whether its rows are there" in spool.quarantined()[0].reason
+
+
+def test_what_is_left_of_a_group_that_no_server_took_is_sent(spool, write):
+    first, second = write(2)
+    with canned(error(202, status=503), wrote(10)) as server:
         with pytest.raises(ClickHouseError):
             deliver(spool, server.url)
         content = (spool.folder / second).read_bytes()
         (spool.folder / first).unlink()
         assert deliver(spool, server.url).segments == 1
         assert server.seen[1][3] == content
-        assert len(set(inserts(server))) == 1
     assert (waiting(spool), manifests(spool)) == ([], [])
 
 

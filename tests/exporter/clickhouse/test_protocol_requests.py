@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import threading
 import zlib
 from http.client import HTTPConnection
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import lz4.frame
 import pytest
@@ -71,6 +72,23 @@ ENCODERS = {
     "zstd": zstandard.ZstdCompressor().compress,
     "lz4": lz4.frame.compress,
 }
+
+
+def test_rows_of_a_client_that_dies_while_it_sends_are_no_insert(server):
+    frames = [ENCODERS["zstd"](half) for half in (ROWS[:HALF], ROWS[HALF:])]
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
+        head = (
+            f"POST /?database=otel&query={quote('INSERT INTO t FORMAT JSONEachRow')} HTTP/1.1",
+            f"Host: 127.0.0.1:{server.port}",
+            f"X-ClickHouse-User: {server.user}",
+            f"X-ClickHouse-Key: {server.token}",
+            "Content-Encoding: zstd",
+            f"Content-Length: {sum(map(len, frames))}",
+        )
+        client.sendall("\r\n".join((*head, "", "")).encode() + frames[0])  # cut off where a frame ends: it can be read
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1000)[:12] in (b"", b"HTTP/1.1 400")
+    assert server.count("t") == 0
 
 
 @pytest.mark.parametrize("encoding", ENCODERS)

@@ -15,7 +15,6 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import vigilo
-from vigilo import tallies
 from vigilo.testing import ProviderServer
 
 
@@ -64,7 +63,6 @@ class Telemetry:
 
 @pytest.fixture
 def telemetry():
-    tallies._after_fork_in_child()  # what the tests before counted is told by any provider of the process
     spans, logs, reader = InMemorySpanExporter(), InMemoryLogRecordExporter(), InMemoryMetricReader()
     tracer_provider, logger_provider = TracerProvider(), LoggerProvider()
     tracer_provider.add_span_processor(SimpleSpanProcessor(spans))

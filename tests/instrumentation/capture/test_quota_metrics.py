@@ -28,7 +28,6 @@ ANSWER = Response(usage=Usage(input_tokens=100, output_tokens=20))
 @pytest.fixture
 def quotas():
     guard.forget()
-    tallies._after_fork_in_child()
     yield vigilo.quota
     guard.forget()
 
