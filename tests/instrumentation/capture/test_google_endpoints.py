@@ -43,6 +43,12 @@ def opened(**options):
     (client if hasattr(client, "close") else client._api_client._httpx_client).close()
 
 
+@pytest.fixture(params=["aiohttp", "httpx"])
+def transport(request, monkeypatch):
+    """What the async client calls through: aiohttp where it is installed."""
+    monkeypatch.setattr("google.genai._api_client.has_aiohttp", request.param == "aiohttp")
+
+
 @pytest.fixture
 def client(platform, server):
     with opened(**options_of(platform, server)) as client:
@@ -113,6 +119,7 @@ def test_a_sync_call_is_one_span(instrumented, server, client, platform, style):
     check(instrumented.span(), platform, style)
 
 
+@pytest.mark.usefixtures("transport")
 @pytest.mark.parametrize("style", ASYNC)
 async def test_an_async_call_is_one_span(instrumented, server, client, platform, style):
     server.reply("Hello, Ada!", usage=TOKENS)
@@ -205,6 +212,7 @@ def test_vectors_are_one_span(instrumented, server, client, platform):
     assert "gen_ai.usage.output_tokens" not in told
 
 
+@pytest.mark.usefixtures("transport")
 async def test_async_vectors_are_one_span(instrumented, client):
     await client.aio.models.embed_content(model="text-embedding-005", contents="Hello")
     await aclose(client)
@@ -377,6 +385,7 @@ def test_a_stream_that_is_closed_tells_what_came(instrumented, server, client):
     assert json.loads(span.attributes["gen_ai.output.messages"])[0]["parts"] == [{"type": "text", "content": "one "}]
 
 
+@pytest.mark.usefixtures("transport")
 async def test_an_async_stream_that_is_closed_ends(instrumented, client):
     stream = await client.aio.models.generate_content_stream(**ASK)
     await anext(stream)
@@ -397,6 +406,7 @@ async def test_an_async_stream_that_nobody_reads_ends_when_dropped(instrumented,
     assert [span.attributes["vigilo.stream.ended_by"] for span in instrumented.spans()] == ["drop"] * sent
 
 
+@pytest.mark.usefixtures("transport")
 @pytest.mark.usefixtures("slowly")
 async def test_a_cancelled_reader_fails_the_span(instrumented, server, client):
     task = asyncio.create_task(drained(client.aio.models.generate_content_stream(**ASK)))
