@@ -26,7 +26,7 @@ def serve(
 ) -> None:
     """Keeps the store open and speaks ClickHouse's HTTP interface, for Grafana, DBeaver, clickhouse-connect and curl.
 
-    It takes in what apps write within half a second. Other vigilo commands work through it meanwhile.
+    It takes in what apps write within a second or two. Other vigilo commands work through it meanwhile.
     """
     from vigilo.settings import load_settings
     from vigilo_exporter.clickhouse.serving import Address, serve, serve_server

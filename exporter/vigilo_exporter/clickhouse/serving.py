@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("vigilo")
 INGEST_EVERY_S, MAX_BACKOFF_S = 0.5, 30.0
+REST_RATIO, MAX_REST_S = 4, 5.0
+"""Each round is followed by a rest of so many times as long: an insert of one row takes tenths of a second of CPU, so
+without it an app that never pauses would take most of a core."""
 PRICE_EVERY_S, PRICE_AT_SERVER_EVERY_S = 10.0, 600.0
 """Pricing looks at all calls without a price, so not with each round."""
 MAINTAIN_EVERY_S = 60.0
@@ -95,6 +98,7 @@ class Rounds:
     def _ingest_on(self) -> None:
         pause_s = INGEST_EVERY_S
         while not self._ending.wait(pause_s):
+            began_s = time.monotonic()
             try:
                 with self._lock:
                     self._round()
@@ -102,7 +106,7 @@ class Rounds:
                 pause_s = min(2 * pause_s, MAX_BACKOFF_S)
                 self._tell(error)
             else:
-                pause_s = INGEST_EVERY_S
+                pause_s = max(INGEST_EVERY_S, min(REST_RATIO * (time.monotonic() - began_s), MAX_REST_S))
                 self._told.clear()
 
     def _round(self) -> None:

@@ -138,7 +138,7 @@ def test_retries_do_not_multiply_and_the_app_sees_the_same_error(server, paced, 
         Sdk(kind, server, retries=0).run(style)
     server.reset()
     paced(pace_max_wait_s=30 if status == 500 else 0.01)
-    server.fail(status, retry_after_s=SOON_S, times=50)
+    server.fail(status, retry_after_s=SOON_S if status == 500 else 60, times=50)
     with pytest.raises(ERRORS) as caught:
         Sdk(kind, server, retries=1).run(style)
     assert len(server.requests) == (2 if status == 500 else 1)
