@@ -182,6 +182,86 @@ EXPORT_OUTCOME: Final = "vigilo.export.outcome"  # string, label: written (to di
 EXPORT_FAILURES: Final = "vigilo.export.failures"  # counter, {failure}: of the disk or of the server; what waits stays
 EXPORT_SPOOL_SIZE: Final = "vigilo.export.spool.size"  # gauge, By: what waits on disk
 
+# Hardware, host and process, by the conventions (semantic-conventions v1.44.0, model/hardware, model/system and
+# model/process; all but process.* are in development). NVML's `utilization.memory` is none of these.
+HW_ID: Final = "hw.id"  # string: the GPU's UUID
+HW_NAME: Final = "hw.name"  # string
+HW_PARENT: Final = "hw.parent"  # string: UUID of the GPU that a MIG device is part of
+HW_MODEL: Final = "hw.model"  # string
+HW_VENDOR: Final = "hw.vendor"  # string: NVIDIA, AMD
+HW_SERIAL_NUMBER: Final = "hw.serial_number"  # string
+HW_DRIVER_VERSION: Final = "hw.driver_version"  # string
+HW_TYPE: Final = "hw.type"  # string: gpu
+HW_STATE: Final = "hw.state"  # string: ok, degraded, failed, predicted_failure
+HW_SENSOR_LOCATION: Final = "hw.sensor_location"  # string
+HW_LIMIT_TYPE: Final = "hw.limit_type"  # string: critical, throttled, ...
+HW_GPU_TASK: Final = "hw.gpu.task"  # string: general, encoder, decoder
+NETWORK_IO_DIRECTION: Final = "network.io.direction"  # string: receive, transmit
+HW_GPU_IO: Final = "hw.gpu.io"  # counter, By, by direction
+HW_GPU_MEMORY_LIMIT: Final = "hw.gpu.memory.limit"  # up-down counter, By
+HW_GPU_MEMORY_USAGE: Final = "hw.gpu.memory.usage"  # up-down counter, By
+HW_GPU_MEMORY_UTILIZATION: Final = "hw.gpu.memory.utilization"  # gauge, 1: usage over limit
+HW_GPU_UTILIZATION: Final = "hw.gpu.utilization"  # gauge, 1, by task
+HW_ERRORS: Final = "hw.errors"  # counter, {error}
+HW_STATUS: Final = "hw.status"  # up-down counter, 1: 0 or 1 for each state
+HW_POWER: Final = "hw.power"  # gauge, W
+HW_ENERGY: Final = "hw.energy"  # counter, J
+HW_TEMPERATURE: Final = "hw.temperature"  # gauge, Cel
+HW_TEMPERATURE_LIMIT: Final = "hw.temperature.limit"  # gauge, Cel
+HW_FAN_SPEED_RATIO: Final = "hw.fan.speed_ratio"  # gauge, 1
+# Ours beside them
+HW_GPU_MEMORY_USAGE_MAX: Final = "hw.gpu.memory.usage.max"  # gauge, By: since the last export, looked at once a second
+HW_GPU_UTILIZATION_MAX: Final = "hw.gpu.utilization.max"  # gauge, 1: the same
+HW_GPU_UTILIZATION_AVG: Final = "hw.gpu.utilization.avg"  # gauge, 1: the same
+MEMORY_TIME_TO_EXHAUSTION: Final = "vigilo.memory.time_to_exhaustion"  # gauge, s; absent while nothing grows
+MEMORY_FORECAST_CONFIDENCE: Final = "vigilo.memory.forecast.confidence"  # gauge, 1
+MEMORY_FORECAST_LEVEL: Final = "vigilo.memory.forecast.level"  # string: watch, warn, critical
+MEMORY_FORECAST_EVENT: Final = "vigilo.memory.forecast"  # log, when a level is reached
+MEMORY_AREA: Final = "vigilo.memory.area"  # string, label: gpu (with hw.id), host
+PROCESS_GPU_MEMORY_USAGE: Final = "process.gpu.memory.usage"  # up-down counter, By, by hw.id and process.pid
+PROCESS_PID: Final = "process.pid"  # int
+TORCH_MEMORY_ALLOCATED: Final = "torch.cuda.memory.allocated"  # gauge, By, by hw.id where it is known
+TORCH_MEMORY_RESERVED: Final = "torch.cuda.memory.reserved"  # gauge, By
+TORCH_MEMORY_ALLOCATED_MAX: Final = "torch.cuda.memory.allocated.max"  # gauge, By: in the life of the process
+TORCH_ALLOC_RETRIES: Final = "torch.cuda.memory.alloc_retries"  # counter, {retry}
+TORCH_OOMS: Final = "torch.cuda.memory.ooms"  # counter, {error}
+
+# The session of a notebook; there is no convention for it
+NOTEBOOK_PLATFORM: Final = "notebook.platform"  # string, on the resource: colab, kaggle, local
+NOTEBOOK_PLATFORM_VARIANT: Final = "notebook.platform.variant"  # string: enterprise, local_runtime, batch, ...
+NOTEBOOK_SESSION_UPTIME: Final = "notebook.session.uptime"  # gauge, s
+NOTEBOOK_SESSION_LIMIT: Final = "notebook.session.limit"  # gauge, s, by notebook.source
+NOTEBOOK_SESSION_REMAINING: Final = "notebook.session.remaining"  # gauge, s, by notebook.source
+NOTEBOOK_IDLE_TIME: Final = "notebook.idle.time"  # gauge, s since a cell ran
+NOTEBOOK_IDLE_LIMIT: Final = "notebook.idle.limit"  # gauge, s, by notebook.source
+NOTEBOOK_CELL_BUSY: Final = "notebook.cell.busy"  # gauge, 1: 1 while a cell runs
+NOTEBOOK_KERNEL_RESTARTS: Final = "notebook.kernel.restarts"  # counter, {restart}: on this machine
+NOTEBOOK_ACCELERATOR_CHANGES: Final = "notebook.accelerator.changes"  # counter, {change}
+NOTEBOOK_QUOTA_USAGE: Final = "notebook.quota.usage"  # gauge, s of accelerator this week
+NOTEBOOK_QUOTA_LIMIT: Final = "notebook.quota.limit"  # gauge, s
+NOTEBOOK_ACCELERATOR: Final = "notebook.accelerator"  # string, label: gpu, tpu
+NOTEBOOK_STORAGE_USAGE: Final = "notebook.storage.usage"  # gauge, By, by area
+NOTEBOOK_STORAGE_LIMIT: Final = "notebook.storage.limit"  # gauge, By, by area
+NOTEBOOK_STORAGE_AREA: Final = "notebook.storage.area"  # string, label: ephemeral, output, drive
+NOTEBOOK_DRIVE_MOUNTED: Final = "notebook.drive.mounted"  # gauge, 1
+NOTEBOOK_INTERNET_UP: Final = "notebook.internet.up"  # gauge, 1
+NOTEBOOK_SOURCE: Final = "notebook.source"  # string, label: where a limit comes from: setting, api, documented, ...
+NOTEBOOK_WARNING_EVENT: Final = "notebook.warning"  # log, with notebook.warning.kind
+NOTEBOOK_WARNING_KIND: Final = "notebook.warning.kind"  # string: session, idle, quota, output, disk, drive, ...
+TASK_PROGRESS: Final = "notebook.task.progress"  # gauge, 1: of a task with a known total
+TASK_REMAINING: Final = "notebook.task.remaining"  # gauge, s: estimated
+TASK_NAME: Final = "notebook.task.name"  # string, label
+
+# Checkpoints
+CHECKPOINT_COUNT: Final = "checkpoint.count"  # counter, {checkpoint}, by reason
+CHECKPOINT_FAILURES: Final = "checkpoint.failures"  # counter, {failure}, by reason and error.type
+CHECKPOINT_DURATION: Final = "checkpoint.duration"  # histogram, s
+CHECKPOINT_SIZE: Final = "checkpoint.size"  # gauge, By: of the last
+CHECKPOINT_AGE: Final = "checkpoint.age"  # gauge, s: of the last valid one
+CHECKPOINT_REASON: Final = (
+    "checkpoint.reason"  # string, label: period, session, idle, disk, output, memory, sigterm, ...
+)
+
 # How a stream ended that was not read to its end and did not fail
 STREAM_ENDED_BY: Final = "vigilo.stream.ended_by"  # string: close, drop, idle, exit (of the interpreter)
 

@@ -45,6 +45,7 @@ OTHER_VARIABLES = {
     "`SPAN_AND_EVENT` are `content_on`; vigilo's settings win",
     EMIT_EVENT: 'OpenTelemetry\'s own: `true` is `operation_events = "on"`, `false` is `"off"`; vigilo\'s setting wins',
     COMPLETION_HOOK: "OpenTelemetry's own: `completion_hook`; vigilo's setting wins",
+    "VIGILO_PLATFORM_ROOT": "folder in place of `/` for the files of the platform, such as `/content`; for tests",
     "VIGILO_RAISE_INTERNAL": "`1` raises vigilo's internal errors instead of logging them; for its own tests",
 }
 
@@ -293,6 +294,82 @@ class Settings:
         {"parse": setting_values.name, "allowed": "a text", "shown": "none, on loopback", "secret": True},
         default="",
         repr=False,
+    )
+    host_metrics: str = _setting(
+        "Metrics of the host and the process: `auto` leaves to opentelemetry-instrumentation-system-metrics what it "
+        "tells, `own` tells all of them",
+        _one_of("auto", "own", "off"),
+        default="auto",
+    )
+    gpu_processes: bool = _setting(
+        "Tell the GPU memory of each process; the driver takes milliseconds for it, so at most twice a minute",
+        {"parse": setting_values.boolean, "allowed": "`true` or `false`", "shown": "`false`"},
+        default=False,
+    )
+    peak_interval_s: float = _setting(
+        "Seconds between looks at memory and utilization, from which peaks between two exports and the forecast come; "
+        "`0` for none",
+        {"parse": setting_values.seconds, "allowed": "a number of seconds, 0 or more"},
+        default=1.0,
+    )
+    oom_forecast: bool = _setting(
+        "Forecast when GPU and host memory run out, and tell it in time",
+        {"parse": setting_values.boolean, "allowed": "`true` or `false`", "shown": "`true`"},
+        default=True,
+    )
+    oom_horizon_s: float = _setting(
+        "Seconds before memory runs out from which on it is warned of",
+        {"parse": setting_values.seconds, "allowed": "a number of seconds, 0 or more"},
+        default=300.0,
+    )
+    platform: str = _setting(
+        "Where the app runs, in place of what is found out",
+        _one_of("auto", "colab", "kaggle", "local"),
+        default="auto",
+    )
+    session_limit_s: float = _setting(
+        "Seconds that a notebook session may last; `0`: what is known of the platform",
+        {"parse": setting_values.seconds, "allowed": "a number of seconds, 0 or more"},
+        default=0.0,
+    )
+    idle_limit_s: float = _setting(
+        "Seconds without a running cell after which the platform may end the session; `0`: what is known of it",
+        {"parse": setting_values.seconds, "allowed": "a number of seconds, 0 or more"},
+        default=0.0,
+    )
+    accelerator_quota_s: float = _setting(
+        "Seconds of accelerator a week; `0`: what the platform says, or what is known of it",
+        {"parse": setting_values.seconds, "allowed": "a number of seconds, 0 or more"},
+        default=0.0,
+    )
+    output_limit_bytes: int = _setting(
+        "Bytes that the platform keeps of a session's output; `0`: what is known of it",
+        {"parse": setting_values.count, "allowed": "a whole number, 0 or more"},
+        default=0,
+    )
+    checkpoint_dir: Path | None = _setting(
+        "Folder of checkpoints",
+        {
+            "parse": setting_values.path,
+            "allowed": "a path",
+            "shown": "`/kaggle/working/checkpoints`, Google Drive where it is mounted, else `checkpoints` in `home`",
+        },
+        default=None,
+    )
+    checkpoint_every_s: float = _setting(
+        "Seconds between checkpoints that are made by themselves; `0` for none",
+        {"parse": setting_values.seconds, "allowed": "a number of seconds, 0 or more"},
+        default=900.0,
+    )
+    checkpoint_keep: int = _setting(
+        "Checkpoints that are kept, newest first",
+        {"parse": setting_values.positive, "allowed": "a whole number, 1 or more"},
+        default=3,
+    )
+    checkpoint_budget_s: float = _setting(
+        "Seconds that a checkpoint may take when the process is told to end",
+        {"parse": setting_values.seconds, "allowed": "a number of seconds, 0 or more"},
+        default=10.0,
     )
 
     @property

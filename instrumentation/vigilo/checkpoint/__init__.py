@@ -1,0 +1,1 @@
+"""Checkpoints: what a long computation has, on disk, whole, before it is lost."""

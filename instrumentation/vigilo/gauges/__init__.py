@@ -1,0 +1,1 @@
+"""GPU, host and memory forecast: observable gauges over one shared snapshot."""

@@ -1,0 +1,1 @@
+"""Notebooks: the platform, the session's clocks and limits, the IPython extension."""
