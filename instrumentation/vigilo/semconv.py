@@ -226,6 +226,48 @@ TORCH_MEMORY_ALLOCATED_MAX: Final = "torch.cuda.memory.allocated.max"  # gauge, 
 TORCH_ALLOC_RETRIES: Final = "torch.cuda.memory.alloc_retries"  # counter, {retry}
 TORCH_OOMS: Final = "torch.cuda.memory.ooms"  # counter, {error}
 
+# The host and the process. Inside a limit of the control group, memory is what the group has.
+CPU_MODE: Final = "cpu.mode"  # string: user, nice, system, idle, iowait, interrupt, steal
+SYSTEM_MEMORY_STATE: Final = "system.memory.state"  # string: used, cached, buffers, free
+SYSTEM_PAGING_STATE: Final = "system.paging.state"  # string: used, free
+SYSTEM_DEVICE: Final = "system.device"  # string: sda, /dev/sda1
+SYSTEM_FILESYSTEM_STATE: Final = "system.filesystem.state"  # string: used, free, reserved
+SYSTEM_FILESYSTEM_TYPE: Final = "system.filesystem.type"  # string: ext4, overlay
+SYSTEM_FILESYSTEM_MODE: Final = "system.filesystem.mode"  # string: rw, ro
+SYSTEM_FILESYSTEM_MOUNTPOINT: Final = "system.filesystem.mountpoint"  # string
+DISK_IO_DIRECTION: Final = "disk.io.direction"  # string: read, write
+NETWORK_INTERFACE_NAME: Final = "network.interface.name"  # string
+CONTEXT_SWITCH_TYPE: Final = "process.context_switch.type"  # string: voluntary, involuntary
+GC_GENERATION: Final = "cpython.gc.generation"  # int: 0, 1, 2
+SYSTEM_CPU_TIME: Final = "system.cpu.time"  # counter, s, by mode, of all CPUs of the machine
+SYSTEM_CPU_UTILIZATION: Final = "system.cpu.utilization"  # gauge, 1, by mode, of all CPUs of the machine
+SYSTEM_CPU_LOGICAL_COUNT: Final = "system.cpu.logical.count"  # up-down counter, {cpu}
+SYSTEM_MEMORY_USAGE: Final = "system.memory.usage"  # up-down counter, By, by state
+SYSTEM_MEMORY_UTILIZATION: Final = "system.memory.utilization"  # gauge, 1, by state
+SYSTEM_MEMORY_LIMIT: Final = "system.memory.limit"  # up-down counter, By
+SYSTEM_MEMORY_LINUX_AVAILABLE: Final = "system.memory.linux.available"  # up-down counter, By
+SYSTEM_PAGING_USAGE: Final = "system.paging.usage"  # up-down counter, By, by state
+SYSTEM_PAGING_UTILIZATION: Final = "system.paging.utilization"  # gauge, 1, by state
+SYSTEM_FILESYSTEM_USAGE: Final = "system.filesystem.usage"  # up-down counter, By, by state
+SYSTEM_FILESYSTEM_UTILIZATION: Final = "system.filesystem.utilization"  # gauge, 1, by state
+SYSTEM_FILESYSTEM_LIMIT: Final = "system.filesystem.limit"  # up-down counter, By
+SYSTEM_DISK_IO: Final = "system.disk.io"  # counter, By, by device and direction
+SYSTEM_NETWORK_IO: Final = "system.network.io"  # counter, By, by interface and direction
+SYSTEM_UPTIME: Final = "system.uptime"  # gauge, s
+PROCESS_CPU_TIME: Final = "process.cpu.time"  # counter, s, by mode
+PROCESS_CPU_UTILIZATION: Final = "process.cpu.utilization"  # gauge, 1, by mode: of the CPUs that the process may use
+PROCESS_MEMORY_USAGE: Final = "process.memory.usage"  # up-down counter, By
+PROCESS_MEMORY_VIRTUAL: Final = "process.memory.virtual"  # up-down counter, By
+PROCESS_THREAD_COUNT: Final = "process.thread.count"  # up-down counter, {thread}
+PROCESS_CONTEXT_SWITCHES: Final = "process.context_switches"  # counter, {context_switch}, by type
+PROCESS_UNIX_FILE_DESCRIPTOR_COUNT: Final = "process.unix.file_descriptor.count"  # up-down counter, {file_descriptor}
+PROCESS_UPTIME: Final = "process.uptime"  # gauge, s
+GC_COLLECTIONS: Final = "cpython.gc.collections"  # counter, {collection}, by generation
+GC_COLLECTED_OBJECTS: Final = "cpython.gc.collected_objects"  # counter, {object}, by generation
+GC_UNCOLLECTABLE_OBJECTS: Final = "cpython.gc.uncollectable_objects"  # counter, {object}, by generation
+# Ours beside them
+OOM_KILLS: Final = "vigilo.memory.oom_kills"  # counter, {kill}: processes that the kernel killed in the control group
+
 # The session of a notebook; there is no convention for it
 NOTEBOOK_PLATFORM: Final = "notebook.platform"  # string, on the resource: colab, kaggle, local
 NOTEBOOK_PLATFORM_VARIANT: Final = "notebook.platform.variant"  # string: enterprise, local_runtime, batch, ...
