@@ -1,0 +1,83 @@
+"""Whether a row of peaks grows towards a limit, and when it would be there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USABLE = 0.985
+"""Of the limit: an allocation fails before the last byte is taken."""
+MIN_GROWTH = 0.01
+"""Of the limit: growth of less says nothing."""
+MIN_AGREEMENT = 0.6
+"""How many more pairs of peaks must rise than fall, of all pairs (Kendall's tau)."""
+MIN_STEPS = 3.5
+"""In how many steps, as if all were of one size, it must have grown: a few allocations are no trend."""
+MIN_EARLY = 0.2
+"""Of the growth that must be in the first half of the row: else the growth is younger than the row."""
+MIN_LATE = 0.25
+"""Of the rate at which the last quarter must still grow: else it has stopped."""
+NOISE = 1.4826
+"""What the median of absolute deviations is multiplied by for a standard deviation of normal noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Growth that was found. ``agreement``: 0 to 1, of the pairs of peaks."""
+
+    time_to_limit_s: float
+    agreement: float
+
+
+def trend(peaks: Sequence[float], bucket_s: float, limit: float) -> Trend | None:
+    """What a row of at least four peaks, one in each ``bucket_s`` seconds, says of the way to ``limit``.
+
+    None where it does not grow, grows in a few jumps, has stopped, or slows down so that it ends below the limit.
+    """
+    count, last = len(peaks), peaks[-1]
+    growth, half, quarter = last - peaks[0], count // 2, max(1, count // 4)
+    if growth < MIN_GROWTH * limit:
+        return None
+    early, late = peaks[half] - peaks[0], last - peaks[count - 1 - half]
+    if early < MIN_EARLY * growth or late <= 0:
+        return None
+    steps = [later - earlier for earlier, later in pairwise(peaks)]
+    ups = [step for step in steps if step > 0]
+    if sum(ups) ** 2 < MIN_STEPS * sum(step * step for step in ups):
+        return None
+    agreement, rate = _agreement(peaks), _rate(peaks)
+    if agreement < MIN_AGREEMENT or rate <= 0 or growth < 2 * NOISE * median([abs(step - rate) for step in steps]):
+        return None
+    if last - peaks[-1 - quarter] < MIN_LATE * rate * quarter:
+        return None
+    room, slowing = max(0.0, USABLE * limit - last), late / early
+    if slowing < 0.9:
+        # Each half row adds `slowing` times what the one before it did: a geometric series, which has a sum.
+        if late * slowing / (1 - slowing) < room:
+            return None
+        rate = late / half
+    else:
+        rate = max(rate, min(late / half, 2 * rate))
+    return Trend(room / rate * bucket_s, agreement)
+
+
+def _agreement(peaks: Sequence[float]) -> float:
+    """Kendall's tau of the peaks with time."""
+    count, balance = len(peaks), 0
+    for at, peak in enumerate(peaks):
+        for later in peaks[at + 1 :]:
+            balance += (later > peak) - (later < peak)
+    return 2 * balance / (count * (count - 1))
+
+
+def _rate(peaks: Sequence[float]) -> float:
+    """Growth for each peak: the median slope of pairs that lie half a row apart or more (after Theil and Sen)."""
+    count = len(peaks)
+    return median(
+        [(peaks[at + lag] - peaks[at]) / lag for lag in range(count // 2, count) for at in range(count - lag)]
+    )
