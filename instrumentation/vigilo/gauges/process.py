@@ -1,0 +1,82 @@
+"""What this process uses, in one look through psutil."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLook:
+    """One look at this process; None where the system does not tell it.
+
+    Attributes:
+        cpu_s: seconds of CPU time since it began, by mode: user, system.
+        memory_bytes, virtual_bytes: resident, and mapped.
+        threads: of the system, not only Python's.
+        switches: context switches since it began: voluntary, involuntary.
+        file_descriptors: open ones; None on Windows.
+        uptime_s: since it began.
+        gc_stats: of Python's garbage collector by generation: collections, collected, uncollectable.
+    """
+
+    cpu_s: Mapping[str, float]
+    memory_bytes: int
+    virtual_bytes: int
+    threads: int
+    switches: Mapping[str, int] | None
+    file_descriptors: int | None
+    uptime_s: float
+    gc_stats: tuple[Mapping[str, int], ...]
+
+
+class ThisProcess:
+    """Looks at this process. Needs psutil."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._process = psutil.Process()
+        # From here on by the monotonic clock: setting the wall clock makes no process older.
+        age_s = max(time.time() - self._process.create_time(), 0.0)
+        self._began_monotonic_s = time.monotonic() - age_s
+
+    def look(self) -> ProcessLook:
+        """Looks now.
+
+        Raises:
+            psutil.Error, OSError: the system does not say.
+        """
+        process = self._process
+        with process.oneshot():
+            cpu, memory, switches = process.cpu_times(), process.memory_info(), process.num_ctx_switches()
+            threads = process.num_threads()
+        return ProcessLook(
+            cpu_s={"user": cpu.user, "system": cpu.system},
+            memory_bytes=memory.rss,
+            virtual_bytes=memory.vms,
+            threads=threads,
+            switches={"voluntary": switches.voluntary, "involuntary": switches.involuntary},
+            file_descriptors=process.num_fds() if hasattr(process, "num_fds") else None,
+            uptime_s=time.monotonic() - self._began_monotonic_s,
+            gc_stats=tuple(gc.get_stats()),
+        )
+
+
+def usable_cpus(limit: float | None) -> float:
+    """CPUs that this process may use: those it may run on, or the time that its control group allows if less.
+
+    Args:
+        limit: CPUs' worth of time of the control group, None for any.
+    """
+    try:
+        cpus: float = len(os.sched_getaffinity(0))
+    except (AttributeError, OSError):  # not on macOS and Windows
+        cpus = os.cpu_count() or 1
+    return min(cpus, limit) if limit else cpus
