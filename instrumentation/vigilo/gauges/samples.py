@@ -20,11 +20,14 @@ class DeviceSample:
         id: stays the same as long as the device is the same: the UUID.
         attributes: of every point of the device: ``hw.id``, ``hw.name``, ``hw.vendor``, ... The same mapping each time.
         state: ``ok``, ``degraded``, ``failed`` (it was there before and does not answer).
-        memory_used_bytes, memory_limit_bytes: of the device's memory.
+        memory_used_bytes, memory_limit_bytes: of the device's memory, all of it.
+        memory_free_bytes: what may still be had; less than the difference where the driver keeps some for itself, so
+            an allocation fails when this is 0.
         utilization: 0 to 1, of the time that a kernel ran.
         encoder_utilization, decoder_utilization: 0 to 1.
         power_w, energy_j: drawn now; since the driver was loaded.
         temperature_c: of the GPU.
+        temperature_limits_c: by ``hw.limit_type``: ``throttled``, ``critical``.
         fan_ratio: 0 to 1.
         io_received_bytes, io_transmitted_bytes: over its bus since it was first looked at.
         errors: counts by ``error.type``: ``corrected``, ``uncorrected``.
@@ -36,12 +39,14 @@ class DeviceSample:
     state: str = "ok"
     memory_used_bytes: int | None = None
     memory_limit_bytes: int | None = None
+    memory_free_bytes: int | None = None
     utilization: float | None = None
     encoder_utilization: float | None = None
     decoder_utilization: float | None = None
     power_w: float | None = None
     energy_j: float | None = None
     temperature_c: float | None = None
+    temperature_limits_c: Mapping[str, float] = field(default_factory=dict)
     fan_ratio: float | None = None
     io_received_bytes: int | None = None
     io_transmitted_bytes: int | None = None
