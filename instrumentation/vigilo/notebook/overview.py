@@ -1,0 +1,72 @@
+"""What is known now of the session, its memory, tasks and checkpoints: for the status line, the card and the doctor."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from vigilo.errors import internal_errors
+
+if TYPE_CHECKING:
+    from vigilo.notebook.session import Session
+
+
+def overview(session: Session, wait_s: float = 0.0) -> dict[str, Any]:
+    """All of it in plain JSON values. Never raises; a part that fails is absent.
+
+    Args:
+        session: of the notebook.
+        wait_s: seconds to wait at the most for what is being looked at, such as the internet.
+
+    Returns:
+        ``session``: as :meth:`Session.status` has it. ``devices``: a list of ``{"id", "name", "state",
+        "memory_used_bytes", "memory_limit_bytes", "utilization"}``. ``host``: ``{"memory_used_bytes",
+        "memory_limit_bytes"}``. ``tasks``: those of :func:`vigilo.notebook.tasks.tasks`. ``checkpoint``: as
+        :func:`vigilo.checkpoint.status` has it.
+    """
+    found: dict[str, Any] = {}
+    with internal_errors("reading the session"):
+        found["session"] = session.status(wait_s)
+    with internal_errors("reading GPUs for the status"):
+        found["devices"] = _devices()
+    with internal_errors("reading memory for the status"):
+        found["host"] = _host(session)
+    with internal_errors("reading tasks for the status"):
+        from vigilo.notebook.tasks import tasks
+
+        found["tasks"] = [asdict(one) for one in tasks()]
+    if "vigilo.checkpoint" in sys.modules:
+        with internal_errors("reading checkpoints for the status"):
+            from vigilo import checkpoint
+
+            found["checkpoint"] = checkpoint.status()
+    return found
+
+
+def _devices() -> list[dict[str, Any]]:
+    from vigilo import semconv
+    from vigilo.gauges.snapshot import shared_snapshot
+
+    return [
+        {
+            "id": device.id,
+            "name": device.attributes.get(semconv.HW_NAME, ""),
+            "state": device.state,
+            "memory_used_bytes": device.memory_used_bytes,
+            "memory_limit_bytes": device.memory_limit_bytes,
+            "utilization": device.utilization,
+        }
+        for device in shared_snapshot().devices()
+    ]
+
+
+def _host(session: Session) -> dict[str, int]:
+    from vigilo.gauges.cgroup import limits
+    from vigilo.gauges.host_memory import host_memory
+
+    memory = host_memory(session.place, limits(session.place))
+    if memory is None:
+        return {}
+    used_bytes = memory.limit_bytes - memory.available_bytes
+    return {"memory_used_bytes": used_bytes, "memory_limit_bytes": memory.limit_bytes}
