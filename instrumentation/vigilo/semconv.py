@@ -217,6 +217,7 @@ MEMORY_TIME_TO_EXHAUSTION: Final = "vigilo.memory.time_to_exhaustion"  # gauge, 
 MEMORY_FORECAST_CONFIDENCE: Final = "vigilo.memory.forecast.confidence"  # gauge, 1
 MEMORY_FORECAST_LEVEL: Final = "vigilo.memory.forecast.level"  # string: watch, warn, critical
 MEMORY_FORECAST_EVENT: Final = "vigilo.memory.forecast"  # log, when a level is reached
+MEMORY_FORECAST_WARNINGS: Final = "vigilo.memory.forecast.warnings"  # counter, {warning}: levels reached, by level
 MEMORY_AREA: Final = "vigilo.memory.area"  # string, label: gpu (with hw.id), host
 PROCESS_GPU_MEMORY_USAGE: Final = "process.gpu.memory.usage"  # up-down counter, By, by hw.id and process.pid
 PROCESS_PID: Final = "process.pid"  # int
