@@ -118,9 +118,10 @@ class Extension:
 
         settings = app_settings()
         if settings.oom_forecast:
-            from vigilo.gauges.memory_watch import watch_memory
+            from vigilo.gauges import memory_watch
 
-            watch_memory(settings)
+            if memory_watch.current_watch() is None and memory_watch.watch_memory(settings) is not None:
+                self._undo.callback(memory_watch.stop)
 
     def _prepare_checkpoints(self) -> None:
         from vigilo import checkpoint

@@ -22,7 +22,8 @@ def overview(session: Session, wait_s: float = 0.0) -> dict[str, Any]:
     Returns:
         ``session``: as :meth:`Session.status` has it. ``devices``: a list of ``{"id", "name", "state",
         "memory_used_bytes", "memory_limit_bytes", "utilization"}``. ``host``: ``{"memory_used_bytes",
-        "memory_limit_bytes"}``. ``tasks``: those of :func:`vigilo.notebook.tasks.tasks`. ``checkpoint``: as
+        "memory_limit_bytes"}``. ``forecasts``: a list of ``{"name", "level", "time_to_exhaustion_s", "confidence"}`` of
+        the memories that may run out. ``tasks``: those of :func:`vigilo.notebook.tasks.tasks`. ``checkpoint``: as
         :func:`vigilo.checkpoint.status` has it.
     """
     found: dict[str, Any] = {}
@@ -32,6 +33,8 @@ def overview(session: Session, wait_s: float = 0.0) -> dict[str, Any]:
         found["devices"] = _devices()
     with internal_errors("reading memory for the status"):
         found["host"] = _host(session)
+    with internal_errors("reading forecasts of memory for the status"):
+        found["forecasts"] = _forecasts()
     with internal_errors("reading tasks for the status"):
         from vigilo.notebook.tasks import tasks
 
@@ -70,3 +73,18 @@ def _host(session: Session) -> dict[str, int]:
         return {}
     used_bytes = memory.limit_bytes - memory.available_bytes
     return {"memory_used_bytes": used_bytes, "memory_limit_bytes": memory.limit_bytes}
+
+
+def _forecasts() -> list[dict[str, Any]]:
+    module = sys.modules.get("vigilo.gauges.memory_watch")
+    watch = module.current_watch() if module is not None else None
+    return [
+        {
+            "name": memory.name,
+            "level": memory.outlook.level,
+            "time_to_exhaustion_s": memory.outlook.time_to_exhaustion_s,
+            "confidence": memory.outlook.confidence,
+        }
+        for memory in (watch.memories() if watch is not None else ())
+        if memory.outlook.level
+    ]

@@ -70,6 +70,7 @@ def facts(known: Mapping[str, Any], now_s: float | None = None) -> list[Fact]:
     now_s = time.time() if now_s is None else now_s
     session = known.get("session") or {}
     return [
+        *_forecasts(known),
         *_warnings(session),
         *_place(session),
         *_memory(known),
@@ -77,6 +78,13 @@ def facts(known: Mapping[str, Any], now_s: float | None = None) -> list[Fact]:
         *_tasks(known),
         *_checkpoint(known, now_s),
     ]
+
+
+def _forecasts(known: Mapping[str, Any]) -> Iterator[Fact]:
+    for memory in known.get("forecasts") or ():
+        left_s = memory["time_to_exhaustion_s"]
+        when = f"is full in about {duration(left_s)}" if left_s is not None else "is nearly full"
+        yield Fact("warning", f"the {memory['name']} {when}", level=memory["level"])
 
 
 def _warnings(session: Mapping[str, Any]) -> Iterator[Fact]:

@@ -59,6 +59,7 @@ KNOWN = {
         },
     ],
     "host": {"memory_used_bytes": 3 << 30, "memory_limit_bytes": 12 << 30},
+    "forecasts": [{"name": "memory of Tesla T4", "level": "warn", "time_to_exhaustion_s": 200.0, "confidence": 0.9}],
     "tasks": [
         {"name": "<train>", "state": "running", "done": 250, "total": 1000, "elapsed_s": 60.0, "remaining_s": 185.0},
         {"name": "eval", "state": "failed", "done": 2, "total": None, "elapsed_s": 61.0, "remaining_s": None},
@@ -73,6 +74,7 @@ KNOWN = {
 def test_the_facts_tell_all_there_is():
     told = {(fact.label, fact.text): fact for fact in facts(KNOWN, now_s=1000.0)}
     assert [label for label, _ in told] == [
+        "warning",
         "warning",
         "platform",
         "session",
@@ -114,9 +116,10 @@ def test_the_status_line_is_one_line():
 
 def test_the_text_has_a_line_for_each_fact():
     lines = status_text(KNOWN).splitlines()
-    assert len(lines) == 15
-    assert lines[0].endswith("<b>2 h</b> of quota left (warn)")
-    assert "[################....] 12.0 GiB" in lines[8]
+    assert len(lines) == 16
+    assert lines[0].endswith("the memory of Tesla T4 is full in about 3 min (warn)")
+    assert lines[1].endswith("<b>2 h</b> of quota left (warn)")
+    assert "[################....] 12.0 GiB" in lines[9]
 
 
 def test_the_card_shows_what_it_is_told_as_text():
