@@ -1,4 +1,4 @@
-"""The instrumentors that OpenTelemetry finds by entry point, one for each SDK."""
+"""The instrumentors that OpenTelemetry finds by entry point, one for each SDK, and for the host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
+from vigilo import semconv
 from vigilo.capture.sdks import SDKS
+from vigilo.errors import internal_errors
+from vigilo.settings import app_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.instrumentation.dependencies import DependencyConflict
 
     from vigilo.capture.recorder import Recorder
+    from vigilo.gauges.host_gauges import HostGauges
 
 
 class _SdkInstrumentor(BaseInstrumentor):
@@ -86,6 +90,47 @@ class CerebrasInstrumentor(_SdkInstrumentor):
     """Sees the calls of ``cerebras-cloud-sdk``."""
 
     sdk_name = "cerebras"
+
+
+class HostInstrumentor(BaseInstrumentor):
+    """Tells the host and this process by the conventions, and warns before their memory runs out. Needs psutil.
+
+    Beside opentelemetry-instrumentation-system-metrics it leaves out what that tells, unless ``host_metrics`` says
+    otherwise.
+    """
+
+    _gauges: HostGauges | None = None
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        return ("psutil >= 5.9",)
+
+    def _instrument(self, **kwargs: Any) -> None:
+        from opentelemetry.metrics import get_meter, get_meter_provider
+
+        from vigilo.capture.instruments import vigilo_version
+        from vigilo.gauges.memory_gauges import tell_memory
+        from vigilo.gauges.memory_watch import watch_memory
+
+        settings, provider = app_settings(), kwargs.get("meter_provider") or get_meter_provider()
+        meter = get_meter(semconv.SCOPE, vigilo_version(), provider, semconv.SCHEMA_URL)
+        with internal_errors("beginning to look at the host"):
+            if settings.host_metrics != "off":
+                from vigilo.gauges.host import HostSnapshot
+                from vigilo.gauges.host_gauges import HostGauges
+
+                if self._gauges is None:
+                    self._gauges = HostGauges(HostSnapshot())
+                self._gauges.tell(meter, provider, beside=settings.host_metrics == "auto")
+        with internal_errors("beginning to watch memory"):
+            if watch_memory(settings, holder="vigilo_host") is not None:
+                tell_memory(meter, provider)
+
+    def _uninstrument(self, **_: Any) -> None:
+        from vigilo.gauges.memory_watch import release
+
+        release("vigilo_host")
+        if self._gauges is not None:
+            self._gauges.stop()
 
 
 INSTRUMENTORS = (

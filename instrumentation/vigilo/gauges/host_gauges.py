@@ -39,28 +39,36 @@ class HostGauges:
 
     Args:
         snapshot: of the host, one for all meters.
-        beside: whether to leave out what opentelemetry-instrumentation-system-metrics tells.
     """
 
-    def __init__(self, snapshot: HostSnapshot, *, beside: bool) -> None:
-        self._snapshot, self._beside = snapshot, beside
+    def __init__(self, snapshot: HostSnapshot) -> None:
+        self._snapshot = snapshot
         self._telling: weakref.WeakSet[MeterProvider] = weakref.WeakSet()
-        self.stopped = False
-        """OpenTelemetry keeps the callbacks of a meter for ever: so they tell nothing from then on."""
+        self._stopped = self._beside = False
 
-    def tell(self, meter: Meter, meter_provider: MeterProvider | None) -> None:
-        """Makes the observable instruments, once for each provider; None: the global one."""
-        if meter_provider is not None:
-            if meter_provider in self._telling:
-                return
-            self._telling.add(meter_provider)
+    def tell(self, meter: Meter, meter_provider: MeterProvider, *, beside: bool) -> None:
+        """Makes the observable instruments, once for each provider.
+
+        Args:
+            meter: of the provider.
+            meter_provider: which it is.
+            beside: whether to leave out what opentelemetry-instrumentation-system-metrics tells, from now on.
+        """
+        self._stopped, self._beside = False, beside
+        if meter_provider in self._telling:
+            return
+        self._telling.add(meter_provider)
         for metric in METRICS:
             create = getattr(meter, f"create_observable_{metric.kind}")
             create(metric.name, [partial(self._observe, metric)], unit=metric.unit, description=metric.description)
 
+    def stop(self) -> None:
+        """Tells nothing any more. OpenTelemetry keeps the instruments of a meter for ever."""
+        self._stopped = True
+
     def _observe(self, metric: _Metric, _: CallbackOptions) -> list[Observation]:
         with internal_errors("reading the host for metrics"):
-            if self.stopped or (self._beside and told_by_system_metrics(metric.name)):
+            if self._stopped or (self._beside and told_by_system_metrics(metric.name)):
                 return []
             look = self._snapshot.now()
             if look is not None:

@@ -1,0 +1,318 @@
+"""Warns before the memory of a GPU or of the host runs out: log, event, metric, the app's functions, a checkpoint.
+
+It listens to the ring, which looks once a second in one thread of the process, and adds each look to a forecast for
+each memory. The host's is the control group's where that is limited: there the kernel kills without a word, and what
+it killed is found by its count afterwards (:mod:`vigilo.gauges.oom_kills`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from vigilo import semconv
+from vigilo.errors import report_internal
+from vigilo.gauges.cgroup import ControlGroup
+from vigilo.gauges.forecast import QUIET, Forecast, Outlook
+from vigilo.gauges.host_memory import host_memory
+from vigilo.gauges.oom_kills import OomKills
+from vigilo.tallies import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from vigilo.gauges.samples import DeviceSample
+    from vigilo.notebook.place import Place
+    from vigilo.settings import Settings
+
+RANKS: Final = {"": 0, "watch": 1, "warn": 2, "critical": 3}
+QUIET_S: Final = 300.0
+"""A level is told again when there was less of a warning for so long in between."""
+REQUEST_EVERY_S: Final = 300.0
+"""Between two requests for a checkpoint while the warning stays: a false alarm costs one save."""
+LOG_LEVELS: Final = {"watch": logging.INFO, "warn": logging.WARNING, "critical": logging.ERROR}
+_GONE_S: Final = 600.0
+_log = logging.getLogger("vigilo")
+
+
+@dataclass(frozen=True, slots=True)
+class Warning_:  # noqa: N801 - `Warning` is Python's own
+    """That a memory may run out. A newer one of the same memory has a higher level, or comes minutes later.
+
+    Attributes:
+        area: ``gpu`` or ``host``.
+        device_id: the GPU's ``hw.id``, its UUID; empty for the host.
+        name: the memory in words.
+        level: ``watch``, ``warn`` or ``critical``, of :class:`vigilo.gauges.forecast.Outlook`.
+        time_to_exhaustion_s: None where it is nearly full and does not grow.
+        confidence: 0 to 1.
+        used_bytes, limit_bytes: now.
+        text: all of this in words.
+    """
+
+    area: str
+    device_id: str
+    name: str
+    level: str
+    time_to_exhaustion_s: float | None
+    confidence: float
+    used_bytes: int
+    limit_bytes: int
+    text: str
+
+
+@dataclass(slots=True)
+class Memory:
+    """A memory that is watched, and what is to be expected of it; written by the watch's thread only."""
+
+    name: str
+    labels: Mapping[str, str]
+    forecast: Forecast
+    used_bytes: int = 0
+    outlook: Outlook = field(default=QUIET)
+    seen_s: float = 0.0
+    told: int = 0
+    """Rank of the level that was told last."""
+    told_s: float = 0.0
+    """When the level was last as high as what was told."""
+    max_allocated_bytes: int = 0
+
+
+class MemoryWatch:
+    """Watches all memories of this process. One thread at a time calls :meth:`look`; anybody reads.
+
+    Args:
+        settings: the horizon, and the folder in which kills are remembered.
+        place: the machine.
+    """
+
+    def __init__(self, settings: Settings, place: Place) -> None:
+        self._horizon_s, self._place = settings.oom_horizon_s, place
+        self._group = ControlGroup(place)
+        self.kills = OomKills(place, settings.home)
+        self.warnings = Tally()
+        self._memories: dict[str, Memory] = {}
+        self._requested_s = float("-inf")
+
+    def memories(self) -> list[Memory]:
+        """What is watched now."""
+        return list(self._memories.values())
+
+    def look(self, monotonic_s: float, samples: list[DeviceSample]) -> None:
+        """Looks at the host and takes what was seen of the GPUs: a listener of the ring."""
+        self._look_at_host(monotonic_s)
+        torch = _torch_by_device(samples)
+        for sample in samples:
+            used, limit = sample.memory_used_bytes, sample.memory_limit_bytes
+            if used is None or not limit:
+                continue
+            name = sample.attributes.get(semconv.HW_NAME) or sample.id
+            labels = {semconv.MEMORY_AREA: "gpu", semconv.HW_ID: sample.id}
+            memory = self._memory(sample.id, f"memory of {name}", labels, limit)
+            self._add(memory, monotonic_s, used, torch.get(sample.id))
+        for key, memory in list(self._memories.items()):
+            if monotonic_s - memory.seen_s > _GONE_S:
+                del self._memories[key]
+
+    def _look_at_host(self, monotonic_s: float) -> None:
+        limits = self._group.limits()
+        self.kills.look(limits.oom_kills)
+        seen = host_memory(self._place, limits)
+        if seen is not None:
+            name = "memory of the container" if seen.limited else "memory of the host"
+            memory = self._memory("", name, {semconv.MEMORY_AREA: "host"}, seen.limit_bytes)
+            self._add(memory, monotonic_s, max(seen.limit_bytes - seen.available_bytes, 0), None)
+
+    def _memory(self, key: str, name: str, labels: Mapping[str, str], limit_bytes: int) -> Memory:
+        memory = self._memories.get(key)
+        if memory is None or memory.forecast.limit_bytes != limit_bytes:  # another GPU, or a container resized
+            memory = self._memories[key] = Memory(name, labels, Forecast(limit_bytes, self._horizon_s))
+        return memory
+
+    def _add(self, memory: Memory, now_s: float, used_bytes: int, torch: Any) -> None:
+        told_by_torch: dict[str, Any] = {}
+        if torch is not None:
+            # The peak of this second if it is a new one of the process: resetting it would be seen by the app.
+            is_new = torch.max_allocated > memory.max_allocated_bytes > 0
+            memory.max_allocated_bytes = torch.max_allocated
+            told_by_torch = {
+                "reserved_bytes": torch.reserved,
+                "peak_allocated_bytes": torch.max_allocated if is_new else torch.allocated,
+                "alloc_retries": torch.alloc_retries,
+            }
+        memory.used_bytes, memory.seen_s = used_bytes, now_s
+        memory.outlook = memory.forecast.add(now_s, used_bytes, **told_by_torch)
+        rank = RANKS[memory.outlook.level]
+        higher = rank > memory.told
+        if higher or now_s - memory.told_s > QUIET_S:
+            memory.told = rank
+        if rank >= memory.told:
+            memory.told_s = now_s
+        if rank >= RANKS["warn"] and (higher or now_s - self._requested_s >= REQUEST_EVERY_S):
+            self._requested_s = now_s
+            _request_checkpoint()
+        if higher:
+            self._tell(memory)
+
+    def _tell(self, memory: Memory) -> None:
+        warning = _warning(memory)
+        self.warnings.add(1, {**memory.labels, semconv.MEMORY_FORECAST_LEVEL: warning.level})
+        _log.log(LOG_LEVELS[warning.level], "vigilo: %s", warning.text)
+        _emit(warning, memory.labels)
+        callbacks = tuple(_callbacks)
+        if callbacks:  # not in the ring's thread, which has the next look to make
+            threading.Thread(target=_call, args=(callbacks, warning), name="vigilo-memory", daemon=True).start()
+
+
+def watch_memory(settings: Settings, place: Place | None = None, *, holder: str = "app") -> MemoryWatch | None:
+    """Starts the watch of this process, once; None where the settings want none, and in a forked child.
+
+    Args:
+        settings: of the app.
+        place: the machine; this one by default.
+        holder: who wants it; it goes on until all have let go of it.
+    """
+    global _watch
+    if not settings.oom_forecast or settings.peak_interval_s <= 0 or os.getpid() != _owner_pid:
+        return None
+    with _lock:
+        _holders.add(holder)
+        if _watch is None:
+            from vigilo.gauges.ring import shared_ring
+            from vigilo.notebook.place import Place
+
+            _watch = MemoryWatch(settings, place or Place.here())
+            shared_ring().listen(_watch.look)
+        return _watch
+
+
+def release(holder: str = "app") -> None:
+    """Lets go of the watch, which ends when nobody holds it; the functions of the app stay."""
+    global _watch
+    with _lock:
+        _holders.discard(holder)
+        watch = _watch
+        if watch is None or _holders:
+            return
+        _watch = None
+    from vigilo.gauges.ring import shared_ring
+
+    shared_ring().unlisten(watch.look)
+
+
+def current_watch() -> MemoryWatch | None:
+    """The watch of this process, where it is started."""
+    return _watch if os.getpid() == _owner_pid else None
+
+
+def on_level(callback: Callable[[Warning_], None]) -> Callable[[], None]:
+    """Has a function of the app called with each warning, in a thread of its own. What it raises is logged once.
+
+    Returns:
+        what takes it back.
+    """
+    _callbacks.append(callback)
+
+    def take_back() -> None:
+        if callback in _callbacks:
+            _callbacks.remove(callback)
+
+    return take_back
+
+
+def _warning(memory: Memory) -> Warning_:
+    outlook, limit = memory.outlook, int(memory.forecast.limit_bytes)
+    left_s = outlook.time_to_exhaustion_s
+    when = f"is full in about {_in_words(left_s)}" if left_s is not None else "is nearly full"
+    used = f"{memory.used_bytes / 2**30:,.1f} of {limit / 2**30:,.1f} GiB are used"
+    return Warning_(
+        area=memory.labels[semconv.MEMORY_AREA],
+        device_id=memory.labels.get(semconv.HW_ID, ""),
+        name=memory.name,
+        level=outlook.level,
+        time_to_exhaustion_s=left_s,
+        confidence=outlook.confidence,
+        used_bytes=memory.used_bytes,
+        limit_bytes=limit,
+        text=f"the {memory.name} {when} ({outlook.level}): {used}",
+    )
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _emit(warning: Warning_, labels: Mapping[str, str]) -> None:
+    """The same as an event, for who keeps OpenTelemetry's logs."""
+    from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
+
+    severity = {"watch": SeverityNumber.INFO, "warn": SeverityNumber.WARN, "critical": SeverityNumber.ERROR}
+    left_s = warning.time_to_exhaustion_s
+    told: dict[str, str | float] = {
+        **labels,
+        semconv.MEMORY_FORECAST_LEVEL: warning.level,
+        semconv.MEMORY_FORECAST_CONFIDENCE: warning.confidence,
+        **({semconv.MEMORY_TIME_TO_EXHAUSTION: left_s} if left_s is not None else {}),
+    }
+    get_logger(semconv.SCOPE).emit(
+        LogRecord(
+            event_name=semconv.MEMORY_FORECAST_EVENT,
+            severity_number=severity[warning.level],
+            severity_text=severity[warning.level].name,
+            body=warning.text,
+            attributes=told,
+        )
+    )
+
+
+def _call(callbacks: tuple[Callable[[Warning_], None], ...], warning: Warning_) -> None:
+    for callback in callbacks:
+        try:
+            callback(warning)
+        except Exception as error:  # noqa: BLE001 - the app's own function
+            report_internal("calling a function of `on_level`", error)
+
+
+def _request_checkpoint() -> None:
+    """Only where the app has checkpoints: nothing is imported for it. Asking is all, a safe point writes it."""
+    checkpoint = sys.modules.get("vigilo.checkpoint")
+    request = getattr(checkpoint, "request", None)
+    if request is not None:
+        try:
+            request("memory")
+        except Exception as error:  # noqa: BLE001 - the warning is told all the same
+            report_internal("requesting a checkpoint", error)
+
+
+def _torch_by_device(samples: list[DeviceSample]) -> dict[str, Any]:
+    """What torch's allocator says by ``hw.id``; without UUIDs only where there is one device."""
+    if "torch" not in sys.modules:
+        return {}
+    from vigilo.gauges.torch_memory import torch_devices
+
+    devices = torch_devices()
+    if len(devices) == len(samples) == 1 and devices[0].uuid is None:
+        return {samples[0].id: devices[0]}
+    return {device.uuid: device for device in devices if device.uuid is not None}
+
+
+_lock = threading.Lock()
+_owner_pid = os.getpid()
+_watch: MemoryWatch | None = None
+_holders: Final[set[str]] = set()
+_callbacks: list[Callable[[Warning_], None]] = []
+
+
+def _after_fork_in_child() -> None:
+    # Neither the thread nor the memory of GPUs is the child's: the owner tells.
+    global _lock, _watch
+    _lock, _watch = threading.Lock(), None
+    _holders.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
