@@ -11,6 +11,7 @@ from vigilo_exporter.cli.demo import demo
 from vigilo_exporter.cli.doctor import doctor
 from vigilo_exporter.cli.erase import erase
 from vigilo_exporter.cli.migrate import migrate
+from vigilo_exporter.cli.notebook import notebook
 from vigilo_exporter.cli.prices import prices
 from vigilo_exporter.cli.quota import quota
 from vigilo_exporter.cli.report import report
@@ -28,6 +29,7 @@ app.command()(cleanup)
 app.command()(erase)
 app.command()(doctor)
 app.add_typer(migrate, name="migrate")
+app.add_typer(notebook, name="notebook")
 app.add_typer(prices, name="prices")
 app.add_typer(quota, name="quota")
 app.add_typer(spool, name="spool")
