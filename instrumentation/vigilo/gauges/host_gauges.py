@@ -149,13 +149,19 @@ def _paging_utilization(look: HostLook) -> Iterator[Observation]:
     return _by(semconv.SYSTEM_PAGING_STATE, ((state, used / limit) for state, used in _paging(look)))
 
 
-def _volumes(look: HostLook, *, share: bool) -> Iterator[Observation]:
+def _volume_usage(look: HostLook) -> Iterator[Observation]:
     for volume in look.volumes:
         labels = _volume_labels(volume)
         states = (("used", volume.used_bytes), ("free", volume.free_bytes), ("reserved", volume.reserved_bytes))
         for state, of_state in states:
-            of_limit = of_state / volume.limit_bytes if share and volume.limit_bytes else of_state
-            yield Observation(of_limit, {**labels, semconv.SYSTEM_FILESYSTEM_STATE: state})
+            yield Observation(of_state, {**labels, semconv.SYSTEM_FILESYSTEM_STATE: state})
+
+
+def _volume_utilization(look: HostLook) -> Iterator[Observation]:
+    for volume in look.volumes:
+        if volume.limit_bytes:
+            labels = {**_volume_labels(volume), semconv.SYSTEM_FILESYSTEM_STATE: "used"}
+            yield Observation(volume.used_bytes / volume.limit_bytes, labels)
 
 
 def _volume_limits(look: HostLook) -> Iterator[Observation]:
@@ -233,8 +239,8 @@ METRICS: Final = (
     _Metric(_SUM, semconv.SYSTEM_MEMORY_LINUX_AVAILABLE, "By", "What can still be had of it", _memory_available),
     _Metric(_SUM, semconv.SYSTEM_PAGING_USAGE, "By", "Swap space", _paging_usage),
     _Metric(_GAUGE, semconv.SYSTEM_PAGING_UTILIZATION, "1", "Share of the swap space", _paging_utilization),
-    _Metric(_SUM, semconv.SYSTEM_FILESYSTEM_USAGE, "By", "Space of local file systems", partial(_volumes, share=False)),
-    _Metric(_GAUGE, semconv.SYSTEM_FILESYSTEM_UTILIZATION, "1", "Share of that space", partial(_volumes, share=True)),
+    _Metric(_SUM, semconv.SYSTEM_FILESYSTEM_USAGE, "By", "Space of local file systems", _volume_usage),
+    _Metric(_GAUGE, semconv.SYSTEM_FILESYSTEM_UTILIZATION, "1", "Share of it that is used", _volume_utilization),
     _Metric(_SUM, semconv.SYSTEM_FILESYSTEM_LIMIT, "By", "Capacity of local file systems", _volume_limits),
     _Metric(_COUNTER, semconv.SYSTEM_DISK_IO, "By", "Bytes that disks moved", _disk_io),
     _Metric(_COUNTER, semconv.SYSTEM_NETWORK_IO, "By", "Bytes that network interfaces moved", _network_io),

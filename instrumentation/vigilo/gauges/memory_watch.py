@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from vigilo import semconv
 from vigilo.errors import report_internal
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from vigilo.gauges.samples import DeviceSample
+    from vigilo.gauges.torch_memory import TorchDevice
     from vigilo.notebook.place import Place
     from vigilo.settings import Settings
 
@@ -133,15 +134,15 @@ class MemoryWatch:
             memory = self._memories[key] = Memory(name, labels, Forecast(limit_bytes, self._horizon_s))
         return memory
 
-    def _add(self, memory: Memory, now_s: float, used_bytes: int, torch: Any) -> None:
-        told_by_torch: dict[str, Any] = {}
+    def _add(self, memory: Memory, now_s: float, used_bytes: int, torch: TorchDevice | None) -> None:
+        told_by_torch: dict[str, int] = {}
         if torch is not None:
             # The peak of this second if it is a new one of the process: resetting it would be seen by the app.
-            is_new = torch.max_allocated > memory.max_allocated_bytes > 0
-            memory.max_allocated_bytes = torch.max_allocated
+            is_new = torch.max_allocated_bytes > memory.max_allocated_bytes > 0
+            memory.max_allocated_bytes = torch.max_allocated_bytes
             told_by_torch = {
-                "reserved_bytes": torch.reserved,
-                "peak_allocated_bytes": torch.max_allocated if is_new else torch.allocated,
+                "reserved_bytes": torch.reserved_bytes,
+                "peak_allocated_bytes": torch.max_allocated_bytes if is_new else torch.allocated_bytes,
                 "alloc_retries": torch.alloc_retries,
             }
         memory.used_bytes, memory.seen_s = used_bytes, now_s
@@ -224,6 +225,11 @@ def on_level(callback: Callable[[Warning_], None]) -> Callable[[], None]:
     return take_back
 
 
+def stop() -> None:
+    """Lets go of the watch for who took it without a name."""
+    release()
+
+
 def _warning(memory: Memory) -> Warning_:
     outlook, limit = memory.outlook, int(memory.forecast.limit_bytes)
     left_s = outlook.time_to_exhaustion_s
@@ -288,16 +294,17 @@ def _request_checkpoint() -> None:
             report_internal("requesting a checkpoint", error)
 
 
-def _torch_by_device(samples: list[DeviceSample]) -> dict[str, Any]:
+def _torch_by_device(samples: list[DeviceSample]) -> dict[str, TorchDevice]:
     """What torch's allocator says by ``hw.id``; without UUIDs only where there is one device."""
-    if "torch" not in sys.modules:
+    if not samples or "torch" not in sys.modules:
         return {}
     from vigilo.gauges.torch_memory import torch_devices
 
-    devices = torch_devices()
-    if len(devices) == len(samples) == 1 and devices[0].uuid is None:
-        return {samples[0].id: devices[0]}
-    return {device.uuid: device for device in devices if device.uuid is not None}
+    devices, known = torch_devices(), [sample.id for sample in samples]
+    if len(devices) == len(known) == 1 and devices[0].uuid is None:
+        return {known[0]: devices[0]}
+    by_id = ((device.hardware_id(known), device) for device in devices)
+    return {device_id: device for device_id, device in by_id if device_id is not None}
 
 
 _lock = threading.Lock()
