@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vigilo.gauges.forecast_past import Past
-from vigilo.gauges.forecast_trend import trend
+from vigilo.gauges.forecast_trend import pausing, trend
 
 Level = Literal["", "watch", "warn", "critical"]
 
@@ -23,7 +23,7 @@ BUCKET_S = 5.0
 SHAPES = ((6, 1), (12, 1), (12, 2), (12, 3), (12, 4), (12, 6), (12, 8), (6, 12), (6, 20), (8, 24))
 """The rows of peaks that are looked at: how many, and of how many buckets each is the highest."""
 KEPT = max(count * width for count, width in SHAPES)
-SHORT_S, SHORT_REACH, LEAST_REACH_S = 300.0, 0.25, 42.0
+SHORT_S, SHORT_REACH, LEAST_REACH_S = 300.0, 0.15, 40.0
 """Growth of less than so many seconds is believed that share of its time ahead, at least as far as a last save takes;
 longer growth is believed as far ahead as it lasted."""
 FULL, FULL_REACH = 0.9, 2.0
@@ -37,7 +37,7 @@ BURST = 0.06
 NEARLY_FULL, CRITICAL_S = 0.98, 60.0
 CONFIRMED = 2
 """So many judgements in a row make a warning, unless the end is nearer than LEAST_REACH_S."""
-HELD_S = 45.0
+HELD_S = 60.0
 """A warning stays for so long after its reason has gone: growth in steps pauses between them."""
 RETRY_HELD_S = 60.0
 GAP_S = 60.0
@@ -196,8 +196,8 @@ class Forecast:
                 row = [max(row[at : at + width]) for at in range(0, len(row), width)]
             if row[-1] < new or (count * width <= 6 and row[-1] - row[0] < BURST):
                 continue
-            grown = trend(row, width * BUCKET_S, 1.0)
-            if grown is None:
+            grown = trend(row, width * BUCKET_S, 1.0, 0.2 if last > FULL else 0.3)
+            if grown is None or pausing(peaks[-count * width :]):
                 continue
             seconds, lasted_s = grown.time_to_limit_s, count * width * BUCKET_S
             share = FULL_REACH if last > FULL else SHORT_REACH if lasted_s < SHORT_S else 1.0

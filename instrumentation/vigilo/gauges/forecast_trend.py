@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -18,10 +19,12 @@ MIN_AGREEMENT = 0.6
 """How many more pairs of peaks must rise than fall, of all pairs (Kendall's tau)."""
 MIN_STEPS = 3.5
 """In how many steps, as if all were of one size, it must have grown: a few allocations are no trend."""
-MIN_EARLY = 0.2
+MIN_EARLY = 0.3
 """Of the growth that must be in the first half of the row: else the growth is younger than the row."""
 MIN_LATE = 0.25
 """Of the rate at which the last quarter must still grow: else it has stopped."""
+CLEAN = 0.9
+"""The agreement from which on it is looked at whether growth gets faster."""
 NOISE = 1.4826
 """What the median of absolute deviations is multiplied by for a standard deviation of normal noise."""
 
@@ -34,7 +37,7 @@ class Trend:
     agreement: float
 
 
-def trend(peaks: Sequence[float], bucket_s: float, limit: float) -> Trend | None:
+def trend(peaks: Sequence[float], bucket_s: float, limit: float, min_early: float = MIN_EARLY) -> Trend | None:
     """What a row of at least four peaks, one in each ``bucket_s`` seconds, says of the way to ``limit``.
 
     None where it does not grow, grows in a few jumps, has stopped, or slows down so that it ends below the limit.
@@ -44,7 +47,7 @@ def trend(peaks: Sequence[float], bucket_s: float, limit: float) -> Trend | None
     if growth < MIN_GROWTH * limit:
         return None
     early, late = peaks[half] - peaks[0], last - peaks[count - 1 - half]
-    if early < MIN_EARLY * growth or late <= 0:
+    if early < min_early * growth or late <= 0:
         return None
     steps = [later - earlier for earlier, later in pairwise(peaks)]
     ups = [step for step in steps if step > 0]
@@ -63,7 +66,38 @@ def trend(peaks: Sequence[float], bucket_s: float, limit: float) -> Trend | None
         rate = late / half
     else:
         rate = max(rate, min(late / half, 2 * rate))
-    return Trend(room / rate * bucket_s, agreement)
+    seconds = room / rate * bucket_s
+    if agreement >= CLEAN and count >= 8:
+        seconds = min(seconds, _accelerating(peaks, room) * bucket_s)
+    return Trend(seconds, agreement)
+
+
+def _accelerating(peaks: Sequence[float], room: float) -> float:
+    """How many more peaks until the room is used up if growth goes on getting faster; infinite where it does not.
+
+    Three parts of the row must each grow by more than the one before: a row in which even growth began somewhere does
+    not look so.
+    """
+    part = (len(peaks) - 1) // 3
+    third, second, first = (peaks[-1 - part * at] - peaks[-1 - part * (at + 1)] for at in range(3))
+    faster = min(third - second, second - first) / part**2
+    if faster <= 0 or third <= 0:
+        return math.inf
+    speed = third / part + faster * part / 2
+    return (math.sqrt(speed * speed + 2 * faster * room) - speed) / faster
+
+
+def pausing(levels: Sequence[float]) -> bool:
+    """Whether the highest level so far is older than the pauses between such records lately let expect."""
+    record, pauses, pause = levels[0], [], 0
+    least = 0.03 * (max(levels) - record)
+    for level in levels:
+        pause += 1
+        if level > record + least:
+            record = level
+            pauses.append(pause)
+            pause = 0
+    return pause > 2 + max(pauses[len(pauses) // 2 :], default=0)
 
 
 def _agreement(peaks: Sequence[float]) -> float:
