@@ -1,0 +1,85 @@
+"""What outlives the kernel and the machine: heartbeats, and the count of the week.
+
+The kernel's heartbeat lies in ``home``. What is to outlive the machine lies in ``.vigilo`` in Google Drive where it is
+mounted, or in Kaggle's working folder, which is kept between interactive sessions only with "Persistence: Files".
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vigilo.notebook.heartbeat import Beat, kernel_key, read_beat, restart_between, write_beat
+from vigilo.notebook.ledger import Ledger
+from vigilo.notebook.storage import KAGGLE_OUTPUT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vigilo.notebook.heartbeat import Restart
+    from vigilo.notebook.place import Place
+    from vigilo.notebook.platform import Platform
+    from vigilo.settings import Settings
+
+FOLDER = ".vigilo"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was found where things outlive the machine.
+
+    Attributes:
+        before: the last heartbeat of the last machine, or of this one before this process.
+        restart: what it says has happened.
+        used_s: seconds of each accelerator this week, until ``at_s`` in seconds since 1970.
+    """
+
+    before: Beat | None = None
+    restart: Restart | None = None
+    used_s: dict[str, float] = field(default_factory=dict)
+    at_s: float = 0.0
+
+
+class Carried:
+    """Reads and writes it. :meth:`keep` may hang on a drive: only for a thread that may."""
+
+    def __init__(self, place: Place, settings: Settings, platform: Platform) -> None:
+        self._place, self._platform = place, platform
+        self._home = settings.home / "notebook"
+        self._first: dict[Path, Beat | None] = {}
+        """The heartbeat that was in a folder when it was first looked at."""
+        key = kernel_key(place)
+        # Outside of Jupyter nothing says whether two processes are the same program.
+        self._kernel_file = self._home / "kernels" / f"{key}.json" if key else None
+
+    def kernel_before(self) -> Beat | None:
+        """The last heartbeat of this kernel, before it is overwritten."""
+        return read_beat(self._kernel_file) if self._kernel_file is not None else None
+
+    def beat(self, beat: Beat) -> None:
+        """Leaves a sign of life of this kernel. A disk that is full must not be told of from here."""
+        if self._kernel_file is not None:
+            with suppress(OSError):
+                write_beat(self._kernel_file, beat)
+
+    def folder(self, drive: Path | None) -> Path:
+        """Where things outlive the machine, as far as that is so."""
+        if self._platform.name == "kaggle" and self._place.path(KAGGLE_OUTPUT).is_dir():
+            return self._place.path(KAGGLE_OUTPUT) / FOLDER
+        if self._platform.name == "colab" and drive is not None:
+            return drive / FOLDER
+        return self._home
+
+    def keep(self, beat: Beat, accelerator: str, drive: Path | None) -> Kept:
+        """Writes the heartbeat and, with an accelerator, how long it was used; reads what was there before."""
+        folder = self.folder(drive)
+        file, ledger = folder / "machine.json", Ledger(folder / "accelerators.jsonl")
+        if folder not in self._first:
+            self._first[folder] = read_beat(file)
+        before = self._first[folder]
+        with suppress(OSError):
+            if accelerator != "none":
+                ledger.append(beat.machine, accelerator, beat.session_began_s, beat.wall_s, closed=beat.ended)
+            write_beat(file, beat)
+        return Kept(before, restart_between(before, beat), ledger.used_s(beat.wall_s), beat.wall_s)
