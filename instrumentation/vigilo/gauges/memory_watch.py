@@ -7,7 +7,6 @@ it killed is found by its count afterwards (:mod:`vigilo.gauges.oom_kills`).
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -15,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from vigilo import semconv
-from vigilo.errors import report_internal
 from vigilo.gauges.cgroup import ControlGroup
 from vigilo.gauges.forecast import QUIET, Forecast, Outlook
 from vigilo.gauges.host_memory import host_memory
+from vigilo.gauges.memory_warnings import Warning_, request_checkpoint, tell, warning_of
 from vigilo.gauges.oom_kills import OomKills
 from vigilo.tallies import Tally
 
@@ -35,35 +34,7 @@ QUIET_S: Final = 300.0
 """A level is told again when there was less of a warning for so long in between."""
 REQUEST_EVERY_S: Final = 300.0
 """Between two requests for a checkpoint while the warning stays: a false alarm costs one save."""
-LOG_LEVELS: Final = {"watch": logging.INFO, "warn": logging.WARNING, "critical": logging.ERROR}
 _GONE_S: Final = 600.0
-_log = logging.getLogger("vigilo")
-
-
-@dataclass(frozen=True, slots=True)
-class Warning_:  # noqa: N801 - `Warning` is Python's own
-    """That a memory may run out. A newer one of the same memory has a higher level, or comes minutes later.
-
-    Attributes:
-        area: ``gpu`` or ``host``.
-        device_id: the GPU's ``hw.id``, its UUID; empty for the host.
-        name: the memory in words.
-        level: ``watch``, ``warn`` or ``critical``, of :class:`vigilo.gauges.forecast.Outlook`.
-        time_to_exhaustion_s: None where it is nearly full and does not grow.
-        confidence: 0 to 1.
-        used_bytes, limit_bytes: now.
-        text: all of this in words.
-    """
-
-    area: str
-    device_id: str
-    name: str
-    level: str
-    time_to_exhaustion_s: float | None
-    confidence: float
-    used_bytes: int
-    limit_bytes: int
-    text: str
 
 
 @dataclass(slots=True)
@@ -155,18 +126,14 @@ class MemoryWatch:
             memory.told_s = now_s
         if rank >= RANKS["warn"] and (higher or now_s - self._requested_s >= REQUEST_EVERY_S):
             self._requested_s = now_s
-            _request_checkpoint()
+            request_checkpoint()
         if higher:
             self._tell(memory)
 
     def _tell(self, memory: Memory) -> None:
-        warning = _warning(memory)
+        warning = warning_of(memory.name, memory.labels, memory.outlook, memory.used_bytes, memory.forecast.limit_bytes)
         self.warnings.add(1, {**memory.labels, semconv.MEMORY_FORECAST_LEVEL: warning.level})
-        _log.log(LOG_LEVELS[warning.level], "vigilo: %s", warning.text)
-        _emit(warning, memory.labels)
-        callbacks = tuple(_callbacks)
-        if callbacks:  # not in the ring's thread, which has the next look to make
-            threading.Thread(target=_call, args=(callbacks, warning), name="vigilo-memory", daemon=True).start()
+        tell(warning, memory.labels, tuple(_callbacks))
 
 
 def watch_memory(settings: Settings, place: Place | None = None, *, holder: str = "app") -> MemoryWatch | None:
@@ -228,70 +195,6 @@ def on_level(callback: Callable[[Warning_], None]) -> Callable[[], None]:
 def stop() -> None:
     """Lets go of the watch for who took it without a name."""
     release()
-
-
-def _warning(memory: Memory) -> Warning_:
-    outlook, limit = memory.outlook, int(memory.forecast.limit_bytes)
-    left_s = outlook.time_to_exhaustion_s
-    when = f"is full in about {_in_words(left_s)}" if left_s is not None else "is nearly full"
-    used = f"{memory.used_bytes / 2**30:,.1f} of {limit / 2**30:,.1f} GiB are used"
-    return Warning_(
-        area=memory.labels[semconv.MEMORY_AREA],
-        device_id=memory.labels.get(semconv.HW_ID, ""),
-        name=memory.name,
-        level=outlook.level,
-        time_to_exhaustion_s=left_s,
-        confidence=outlook.confidence,
-        used_bytes=memory.used_bytes,
-        limit_bytes=limit,
-        text=f"the {memory.name} {when} ({outlook.level}): {used}",
-    )
-
-
-def _in_words(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def _emit(warning: Warning_, labels: Mapping[str, str]) -> None:
-    """The same as an event, for who keeps OpenTelemetry's logs."""
-    from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
-
-    severity = {"watch": SeverityNumber.INFO, "warn": SeverityNumber.WARN, "critical": SeverityNumber.ERROR}
-    left_s = warning.time_to_exhaustion_s
-    told: dict[str, str | float] = {
-        **labels,
-        semconv.MEMORY_FORECAST_LEVEL: warning.level,
-        semconv.MEMORY_FORECAST_CONFIDENCE: warning.confidence,
-        **({semconv.MEMORY_TIME_TO_EXHAUSTION: left_s} if left_s is not None else {}),
-    }
-    get_logger(semconv.SCOPE).emit(
-        LogRecord(
-            event_name=semconv.MEMORY_FORECAST_EVENT,
-            severity_number=severity[warning.level],
-            severity_text=severity[warning.level].name,
-            body=warning.text,
-            attributes=told,
-        )
-    )
-
-
-def _call(callbacks: tuple[Callable[[Warning_], None], ...], warning: Warning_) -> None:
-    for callback in callbacks:
-        try:
-            callback(warning)
-        except Exception as error:  # noqa: BLE001 - the app's own function
-            report_internal("calling a function of `on_level`", error)
-
-
-def _request_checkpoint() -> None:
-    """Only where the app has checkpoints: nothing is imported for it. Asking is all, a safe point writes it."""
-    checkpoint = sys.modules.get("vigilo.checkpoint")
-    request = getattr(checkpoint, "request", None)
-    if request is not None:
-        try:
-            request("memory")
-        except Exception as error:  # noqa: BLE001 - the warning is told all the same
-            report_internal("requesting a checkpoint", error)
 
 
 def _torch_by_device(samples: list[DeviceSample]) -> dict[str, TorchDevice]:
