@@ -8,12 +8,9 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vigilo.errors import internal_errors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _owner_pid = os.getpid()
 
@@ -24,30 +21,20 @@ class TorchDevice:
 
     Attributes:
         index: torch's, which ``CUDA_VISIBLE_DEVICES`` moves.
-        uuid: as torch tells it, without the prefix that NVML has; None in versions that do not tell it.
-        allocated_bytes, reserved_bytes: in tensors; in the allocator's hands.
-        max_allocated_bytes: since the process began, or since the app called ``reset_peak_memory_stats``.
+        uuid: as NVML has it: the ``hw.id``; None in versions of torch that do not tell it.
+        allocated, reserved: in tensors; in the allocator's hands.
+        max_allocated: since the process began, or since the app called ``reset_peak_memory_stats``.
         alloc_retries: allocations that succeeded only after the cache was flushed.
         ooms: allocations that failed.
     """
 
     index: int
     uuid: str | None
-    allocated_bytes: int
-    reserved_bytes: int
-    max_allocated_bytes: int
+    allocated: int
+    reserved: int
+    max_allocated: int
     alloc_retries: int
     ooms: int
-
-    def hardware_id(self, known: Iterable[str]) -> str | None:
-        """The device's ``hw.id`` among those that are known; None where it cannot be told."""
-        uuid = self.uuid
-        return next((one for one in known if uuid and bare_uuid(one) == uuid), None)
-
-
-def bare_uuid(device_id: str) -> str:
-    """``1b2c...`` of NVML's ``GPU-1b2c...`` or ``MIG-1b2c...``."""
-    return device_id.removeprefix("GPU-").removeprefix("MIG-").lower()
 
 
 def torch_devices() -> list[TorchDevice]:
@@ -78,6 +65,12 @@ def _device(cuda: Any, index: int) -> TorchDevice:
 
 
 def _uuid(cuda: Any, index: int) -> str | None:
-    """Torch keeps the properties of its devices, so this is asked again each time."""
+    """``GPU-1b2c...``, and ``MIG-1b2c...`` where such a device was chosen: torch tells it without the prefix.
+
+    Torch keeps the properties of its devices, so it is asked each time.
+    """
     uuid = getattr(cuda.get_device_properties(index), "uuid", None)
-    return None if uuid is None else bare_uuid(str(uuid))
+    if uuid is None:
+        return None
+    mig = f"MIG-{uuid}"
+    return mig if mig in os.environ.get("CUDA_VISIBLE_DEVICES", "") else f"GPU-{uuid}"
