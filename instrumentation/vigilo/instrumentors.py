@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.instrumentation.dependencies import DependencyConflict
 
     from vigilo.capture.recorder import Recorder
+    from vigilo.gauges.gpu import GpuGauges
     from vigilo.gauges.host_gauges import HostGauges
 
 
@@ -90,6 +91,43 @@ class CerebrasInstrumentor(_SdkInstrumentor):
     """Sees the calls of ``cerebras-cloud-sdk``."""
 
     sdk_name = "cerebras"
+
+
+class GpuInstrumentor(BaseInstrumentor):
+    """Tells GPUs and other accelerators by the conventions, and warns before their memory runs out.
+
+    Where there is none, or no package that finds it (the extra ``gpu``), it is nothing.
+    """
+
+    _gauges: GpuGauges | None = None
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        return ()
+
+    def _instrument(self, **kwargs: Any) -> None:
+        from opentelemetry.metrics import get_meter, get_meter_provider
+
+        from vigilo.capture.instruments import vigilo_version
+        from vigilo.gauges.gpu import GpuGauges
+        from vigilo.gauges.memory_gauges import tell_memory
+        from vigilo.gauges.memory_watch import watch_memory
+
+        provider = kwargs.get("meter_provider") or get_meter_provider()
+        meter = get_meter(semconv.SCOPE, vigilo_version(), provider, semconv.SCHEMA_URL)
+        with internal_errors("beginning to look at accelerators"):
+            if self._gauges is None:
+                self._gauges = GpuGauges()
+            self._gauges.tell(meter, provider)
+        with internal_errors("beginning to watch memory"):
+            if watch_memory(app_settings(), holder="vigilo_gpu") is not None:
+                tell_memory(meter, provider)
+
+    def _uninstrument(self, **_: Any) -> None:
+        from vigilo.gauges.memory_watch import release
+
+        release("vigilo_gpu")
+        if self._gauges is not None:
+            self._gauges.stop()
 
 
 class HostInstrumentor(BaseInstrumentor):

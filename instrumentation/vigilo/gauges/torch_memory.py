@@ -50,7 +50,7 @@ def torch_devices() -> list[TorchDevice]:
 
 
 def _device(cuda: Any, index: int) -> TorchDevice:
-    # Flattened, as `memory_stats` gives them, they take five times as long.
+    # Not `memory_stats`, which makes a flat dictionary of some hundred names of the same.
     stats = cuda.memory_stats_as_nested_dict(index)
     allocated, reserved = (stats.get(name, {}).get("all", {}) for name in ("allocated_bytes", "reserved_bytes"))
     return TorchDevice(
