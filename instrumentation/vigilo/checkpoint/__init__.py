@@ -4,12 +4,12 @@
 
     from vigilo import checkpoint
 
-    checkpoint.register("model", model)          # whatever has a state: torch, Keras, scikit-learn, arrays, plain values
+    checkpoint.register("model", model)  # whatever has a state: torch, Keras, scikit-learn, arrays, plain values
     checkpoint.register("best", get=lambda: best)
-    resumed = checkpoint.resume()                # the newest that is whole, of all places; None where there is none
+    resumed = checkpoint.resume()  # the newest that is whole, of all places; None where there is none
     for step in range(resumed.step if resumed else 0, steps):
         train(model)
-        checkpoint.step()                        # a safe point: writes what is due, and else takes a microsecond
+        checkpoint.step()  # a safe point: writes what is due, and else takes a microsecond
 
 It is written every ``checkpoint_every_s``, and when something asks for it: the session nears its end, memory runs out,
 the process is told to end. Who asks never writes; that is done at the next safe point, which is ``step()``, the end of
@@ -34,6 +34,7 @@ __all__ = [
     "Resumed",
     "Saved",
     "Written",
+    "busy",
     "clear",
     "install_handlers",
     "register",
@@ -71,7 +72,7 @@ def register(
     get: Callable[[], Any] | None = None,
     save: Callable[[Path], object] | None = None,
     load: Callable[[Any], object] | None = None,
-    format: str | None = None,  # noqa: A002 - the word for it
+    format: str | None = None,
     thread_safe: bool = False,
 ) -> None:
     """Has something saved in every checkpoint from now on; the same name again takes its place.
@@ -124,12 +125,22 @@ def request(reason: str) -> None:
 
 
 def serve() -> Saved | None:
-    """A safe point other than a step, such as the end of a cell: writes what is due, and waits for it. Never raises.
+    """A safe point other than a step, such as the end of a cell: writes what is due. Never raises.
+
+    It waits until it lies at the first place; copies to others, such as Google Drive, are made behind it.
 
     Returns:
         What was written; None where nothing was due or it could not be written.
     """
     return shared_engine().serve()
+
+
+def busy() -> None:
+    """A cell begins. Who calls this has what is asked for between cells saved there, and not only after the next one.
+
+    Where just then something is copied it waits for that, at most a few seconds. Never raises.
+    """
+    shared_engine().busy()
 
 
 def resume(*, strict: bool = True, trust: bool = False) -> Resumed | None:
