@@ -11,13 +11,12 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from vigilo.errors import internal_errors
 from vigilo.gauges.cgroup import ControlGroup, Limits
 from vigilo.gauges.host_devices import Devices, Transfers, Volume
 from vigilo.gauges.host_memory import HostMemory, host_memory
-from vigilo.gauges.process import ProcessLook, ThisProcess, usable_cpus
+from vigilo.gauges.process import ProcessLook, ThisProcess, told, usable_cpus
 from vigilo.notebook.place import Place
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ TTL_S: Final = 1.0
 WINDOW_S: Final = 10.0
 """Utilization is over at least this time where there is a look so old: two readers shall not halve their windows."""
 _MODES: Final = ("user", "nice", "system", "idle", "iowait", "steal")  # those of guests are in `user` and `nice`
-_Told = TypeVar("_Told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +87,9 @@ class HostSnapshot:
         self._owner_pid = os.getpid()
         self._lock = threading.Lock()
         self._group = ControlGroup(self._place)
-        self._this_process = _told(ThisProcess)
+        self._this_process = told(ThisProcess)
         self._devices = Devices()
-        self._cpus = _told(lambda: psutil.cpu_count(logical=True))
+        self._cpus = told(lambda: psutil.cpu_count(logical=True))
         self._times: deque[_Times] = deque()
         self._looked_s, self._last = float("-inf"), cast("HostLook | None", None)
         self._times.append(self._times_of(self._clock(), self._machine_times(), self._process_look()))
@@ -117,10 +115,10 @@ class HostSnapshot:
             cpus=self._cpus,
             memory=host_memory(self._place, limits),
             limits=limits,
-            volumes=_told(lambda: self._devices.volumes(now_s)) or (),
-            disks=_told(lambda: self._devices.disks(now_s)) or (),
-            networks=_told(self._devices.networks) or (),
-            uptime_s=_told(self._uptime_s),
+            volumes=told(lambda: self._devices.volumes(now_s)) or (),
+            disks=told(lambda: self._devices.disks(now_s)) or (),
+            networks=told(self._devices.networks) or (),
+            uptime_s=told(self._uptime_s),
             process=process,
             process_utilization=of_process,
         )
@@ -142,10 +140,10 @@ class HostSnapshot:
         return machine, process
 
     def _process_look(self) -> ProcessLook | None:
-        return _told(self._this_process.look) if self._this_process is not None else None
+        return told(self._this_process.look) if self._this_process is not None else None
 
     def _machine_times(self) -> dict[str, float]:
-        times = _told(self._psutil.cpu_times)
+        times = told(self._psutil.cpu_times)
         if times is None:
             return {}
         modes = {mode: getattr(times, mode) for mode in _MODES if hasattr(times, mode)}
@@ -160,15 +158,3 @@ class HostSnapshot:
     @staticmethod
     def _times_of(now_s: float, machine: Mapping[str, float], process: ProcessLook | None) -> _Times:
         return _Times(now_s, machine, process.cpu_s if process is not None else {})
-
-
-def _told(ask: Callable[[], _Told]) -> _Told | None:
-    """What the system tells; None where it does not, as in a sandbox without parts of ``/proc``."""
-    import psutil
-
-    with internal_errors("looking at the host"):
-        try:
-            return ask()
-        except (psutil.Error, OSError, NotImplementedError, RuntimeError):
-            return None
-    return None

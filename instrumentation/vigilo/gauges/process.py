@@ -6,10 +6,14 @@ import gc
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from vigilo.errors import internal_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+_Told = TypeVar("_Told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +55,19 @@ class ThisProcess:
         """Looks now.
 
         Raises:
-            psutil.Error, OSError: the system does not say.
+            psutil.Error, OSError: the system does not even tell time and memory.
         """
         process = self._process
         with process.oneshot():
-            cpu, memory, switches = process.cpu_times(), process.memory_info(), process.num_ctx_switches()
-            threads = process.num_threads()
+            cpu, memory, threads = process.cpu_times(), process.memory_info(), process.num_threads()
+            switches = told(process.num_ctx_switches)  # not in every sandbox
         return ProcessLook(
             cpu_s={"user": cpu.user, "system": cpu.system},
             memory_bytes=memory.rss,
             virtual_bytes=memory.vms,
             threads=threads,
-            switches={"voluntary": switches.voluntary, "involuntary": switches.involuntary},
-            file_descriptors=process.num_fds() if hasattr(process, "num_fds") else None,
+            switches=switches and {"voluntary": switches.voluntary, "involuntary": switches.involuntary},
+            file_descriptors=told(process.num_fds) if hasattr(process, "num_fds") else None,
             uptime_s=time.monotonic() - self._began_monotonic_s,
             gc_stats=tuple(gc.get_stats()),
         )
@@ -80,3 +84,15 @@ def usable_cpus(limit: float | None) -> float:
     except (AttributeError, OSError):  # not on macOS and Windows
         cpus = os.cpu_count() or 1
     return min(cpus, limit) if limit else cpus
+
+
+def told(ask: Callable[[], _Told]) -> _Told | None:
+    """What the system tells; None where it does not, as in a sandbox without parts of ``/proc``."""
+    import psutil
+
+    with internal_errors("looking at the host"):
+        try:
+            return ask()
+        except (psutil.Error, OSError, NotImplementedError, RuntimeError):
+            return None
+    return None
