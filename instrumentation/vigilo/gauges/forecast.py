@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vigilo.gauges.forecast_past import Past
-from vigilo.gauges.forecast_trend import pausing, trend
+from vigilo.gauges.forecast_trend import MIN_EARLY, pausing, trend
 
 Level = Literal["", "watch", "warn", "critical"]
 
@@ -26,16 +26,17 @@ KEPT = max(count * width for count, width in SHAPES)
 SHORT_S, SHORT_REACH, LEAST_REACH_S = 300.0, 0.15, 40.0
 """Growth of less than so many seconds is believed that share of its time ahead, at least as far as a last save takes;
 longer growth is believed as far ahead as it lasted."""
-FULL, FULL_REACH = 0.9, 2.0
-"""Above this share of the limit, growth is believed that many times its time ahead: there is little left to stop in."""
+FULL, FULL_REACH, FULL_EARLY = 0.9, 2.0, 0.2
+"""Above this share of the limit there is little left to stop in: growth is believed that many times its time ahead, and
+may be younger than the row."""
 HALF = 0.5
 """Below this share of the limit there is no forecast."""
 NEW = 0.003
 """Of the limit: by how much a level must exceed the usual one to be new."""
 BURST = 0.06
 """Of the limit: what half a minute must add to be looked at alone."""
-NEARLY_FULL, CRITICAL_S = 0.98, 60.0
-CONFIRMED = 2
+NEARLY_FULL, CRITICAL_S, LESS_CRITICAL_S = 0.98, 60.0, 90.0
+CONFIRMED = 3
 """So many judgements in a row make a warning, unless the end is nearer than LEAST_REACH_S."""
 HELD_S = 60.0
 """A warning stays for so long after its reason has gone: growth in steps pauses between them."""
@@ -57,7 +58,8 @@ class Outlook:
     """What is to be expected of a memory.
 
     Attributes:
-        time_to_exhaustion_s: None while nothing grows towards the limit.
+        time_to_exhaustion_s: None while nothing grows towards the limit. When growth pauses it stays as it was for as
+            long as the level does.
         confidence: 0 to 1, how far the growth that was seen bears the forecast; 0 where there is none.
         level: ``watch`` (within two horizons, or nearer where the growth is too young to be believed), ``warn``
             (within the horizon), ``critical`` (within a minute, next to nothing is left, or torch had to flush its
@@ -112,6 +114,7 @@ class Forecast:
 
         Args:
             monotonic_s: of a clock that does not go back; a look that is not newer than the last one is left out.
+                Looks that are further apart than a minute give no forecast.
             used_bytes: of the memory, by all that use it.
             reserved_bytes: what torch's caching allocator holds of it.
             peak_allocated_bytes: the most that was allocated within that since the last look
@@ -126,6 +129,7 @@ class Forecast:
         bucket = int(monotonic_s // BUCKET_S)
         if self._last_s is None or monotonic_s - self._last_s > GAP_S:
             self._peaks.clear()
+            self._outlook, self._confirmed = QUIET, 0
             self._bucket, self._highest, self._lowest = bucket, level, level
         elif bucket == self._bucket:
             self._highest, self._lowest = max(self._highest, level), min(self._lowest, level)
@@ -164,14 +168,16 @@ class Forecast:
                 self._peaks.popleft()
 
     def _judged(self, now_s: float) -> Outlook:
-        growths = list(self._growths()) if self._warm.over and self._peaks[-1] >= HALF else []
+        growths = self._growths() if self._warm.over and max(self._peaks) >= HALF else []
         believed = [one for one in growths if one.believed]
         if believed:
             self._confirmed += 1
             first = min(believed, key=lambda one: one.seconds)
             if self._confirmed >= CONFIRMED or first.seconds < LEAST_REACH_S or self._warning():
                 self._hold_until_s = now_s + HELD_S
-                return Outlook(first.seconds, first.confidence, "critical" if first.seconds < CRITICAL_S else "warn")
+                critical_s = LESS_CRITICAL_S if self._outlook.level == "critical" else CRITICAL_S
+                level: Level = "critical" if first.seconds < critical_s or self._retry_until_s > now_s else "warn"
+                return Outlook(first.seconds, first.confidence, level)
         else:
             self._confirmed = 0
         if self._retry_until_s > now_s or self._bursting():
@@ -186,7 +192,7 @@ class Forecast:
     def _growths(self) -> list[_Growth]:
         """What each row of peaks says, as far as it says anything."""
         peaks, last = list(self._peaks), self._peaks[-1]
-        new = self._past.usual() + NEW
+        least = max(HALF, self._past.usual() + NEW)
         found = []
         for count, width in SHAPES:
             if count * width > len(peaks):
@@ -194,9 +200,9 @@ class Forecast:
             row = peaks[-count * width :]
             if width > 1:
                 row = [max(row[at : at + width]) for at in range(0, len(row), width)]
-            if row[-1] < new or (count * width <= 6 and row[-1] - row[0] < BURST):
+            if row[-1] < least or (count * width <= 6 and row[-1] - row[0] < BURST):
                 continue
-            grown = trend(row, width * BUCKET_S, 1.0, 0.2 if last > FULL else 0.3)
+            grown = trend(row, width * BUCKET_S, 1.0, FULL_EARLY if last > FULL else MIN_EARLY)
             if grown is None or pausing(peaks[-count * width :]):
                 continue
             seconds, lasted_s = grown.time_to_limit_s, count * width * BUCKET_S
