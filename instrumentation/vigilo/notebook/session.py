@@ -267,7 +267,7 @@ def _last_save_s() -> float:
     checkpoint: Any = sys.modules.get("vigilo.checkpoint")
     with internal_errors("asking how long checkpoints take"):
         if checkpoint is not None:
-            return float((checkpoint.status().get("last") or {}).get("duration_s") or 0.0)
+            return float(checkpoint.status().get("needed_s") or 0.0)
     return 0.0
 
 
