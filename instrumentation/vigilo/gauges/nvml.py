@@ -12,7 +12,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from vigilo import semconv
-from vigilo.gauges.nvml_device import Device, Lost, NoAnswer, call
+from vigilo.gauges.nvml_device import Device, call
+from vigilo.gauges.questions import Lost, NoAnswer
 from vigilo.gauges.samples import DeviceSample
 
 if TYPE_CHECKING:
@@ -59,9 +60,8 @@ class NvmlSampler:
             count = call(self._nvml.nvmlDeviceGetCount)
             driver = self._fact(self._nvml.nvmlSystemGetDriverVersion)
         except (Lost, NoAnswer) as error:
-            code = error.args[0]
-            if code != _LIBRARY_NOT_FOUND:
-                reason = self._nvml.NVMLError(code)
+            if error.code != _LIBRARY_NOT_FOUND:
+                reason = self._nvml.NVMLError(error.code)
                 self._tell("vigilo: NVIDIA's driver does not answer (%s); its GPUs are not seen until it does", reason)
             self._incomplete = True
             return bool(self._seen)

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from vigilo import semconv
+from vigilo.gauges.questions import Lost, NoAnswer, Question
 from vigilo.gauges.samples import DeviceSample
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ FRESH_S: Final = 1.0
 """Memory and utilization that were looked at for peaks so lately are not asked for again."""
 RARELY_S: Final = 30.0
 """Seconds between questions that take long: processes (milliseconds), counts of errors."""
-TRIES: Final = 3
-PAUSE_S: Final = 600.0
-"""What was refused so many times is asked again after this."""
 
 # Numbers of nvml.h: nvmlReturn_t, nvmlFieldValue_t and nvmlTemperatureThresholds_t.
 UNSUPPORTED: Final = frozenset({3, 13, 25, 26})  # not supported, no such function, no such version, deprecated
@@ -41,18 +39,6 @@ _VALUES: Final = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal"
 _ULONGLONG: Final = 3
 
 
-class Lost(Exception):  # noqa: N818 - what happened to it
-    """The device, or the driver, has to be opened again before it answers."""
-
-
-class NoAnswer(Exception):  # noqa: N818 - what happened
-    """A question was not answered; ``code`` of NVML."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
     """Asks NVML.
 
@@ -63,50 +49,14 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except (AttributeError, TypeError) as error:  # an older binding, of the package `pynvml`
-        raise NoAnswer(13) from error
+        raise NoAnswer(13, is_final=True) from error
     except Exception as error:
         code = getattr(error, "value", None)
         if not isinstance(code, int):
             raise
         if code in LOST:
             raise Lost(code) from error
-        raise NoAnswer(code) from error
-
-
-class Question:
-    """Something to ask, as long as there is hope of an answer.
-
-    Args:
-        ask: gives values by the names of :class:`DeviceSample`'s fields.
-        weight: how often it is its turn, beside the others.
-    """
-
-    def __init__(self, ask: Callable[[], Mapping[str, Any]], weight: int = 1) -> None:
-        self.ask, self.weight = ask, weight
-        self.answer: Mapping[str, Any] = {}
-        self.asked_in = 0
-        self._refused, self._not_before_s = 0, float("-inf")
-
-    def may_be_asked(self) -> bool:
-        return monotonic() >= self._not_before_s
-
-    def put(self, cycle: int) -> None:
-        """Asks it; what is not answered is nothing."""
-        self.asked_in, self.answer = cycle, {}
-        try:
-            self.answer = self.ask()
-        except NoAnswer as error:
-            self.refuse(error.code)
-        else:
-            self._refused = 0
-
-    def refuse(self, code: int) -> None:
-        """Remembers that it was not answered."""
-        self._refused += 1
-        if code in UNSUPPORTED:
-            self._not_before_s = float("inf")
-        elif self._refused >= TRIES:
-            self._not_before_s = monotonic() + PAUSE_S
+        raise NoAnswer(code, is_final=code in UNSUPPORTED) from error
 
 
 class Device:
@@ -252,7 +202,7 @@ class Device:
         try:
             values = self._read(fields)
         except NoAnswer as error:
-            if error.code in UNSUPPORTED:
+            if error.is_final:
                 self._ask_one_by_one(_POWER, _ENERGY)
             raise
         if rarely:
@@ -286,7 +236,7 @@ class Device:
                 raise Lost(code)
             if code or not 0 <= value.valueType < len(_VALUES):
                 # Drivers that do not know a field answer that the argument is invalid.
-                self._fields[field].refuse(3 if code == INVALID_ARGUMENT else code or 3)
+                self._fields[field].refuse(for_ever=code in (0, INVALID_ARGUMENT, *UNSUPPORTED))
             else:
                 values[field] = getattr(value.value, _VALUES[value.valueType]), int(value.valueType)
         return values
@@ -295,7 +245,7 @@ class Device:
         """Bytes since the first look. A counter that goes back, or has 32 bits, wraps within seconds: it is useless."""
         first, last = self._io.setdefault(field, (int(count), int(count)))
         if count < last or kind != _ULONGLONG:
-            self._fields[field].refuse(3)
+            self._fields[field].refuse(for_ever=True)
             return None
         self._io[field] = first, int(count)
         return int(count) - first

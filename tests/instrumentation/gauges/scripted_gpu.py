@@ -69,10 +69,10 @@ class ScriptedGpu:
         """Variables with which any process finds them, from its start on."""
         return {**os.environ, "LD_LIBRARY_PATH": str(self.library), "SCRIPTED_NVML": str(self.script)}
 
-    def run(self, code: str, *, timeout_s: float = 60.0, **environment: str) -> Any:
+    def run(self, *code: str, timeout_s: float = 60.0, **environment: str) -> Any:
         """What ``tell(value)`` was last called with in it; ``calls``, ``script`` and ``change`` are there as well."""
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", _PREAMBLE + textwrap.dedent(code)],
+            [sys.executable, "-W", "error", "-c", "\n".join([_PREAMBLE, *map(textwrap.dedent, code)])],
             env={**self.environment(), **environment},
             capture_output=True,
             text=True,
