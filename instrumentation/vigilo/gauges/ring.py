@@ -126,6 +126,9 @@ class Ring:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
+            self._woken.clear()  # before it looks: who wakes it from here on has the next look at once
+            if self._stopped.is_set():
+                break
             samples = self._snapshot.memory()
             now_s = monotonic()
             with self._lock:
@@ -141,7 +144,6 @@ class Ring:
             if samples or listeners:
                 self._stopped.wait(self._interval_s)
             else:
-                self._woken.clear()
                 self._woken.wait(max(self._interval_s, NOTHING_S))
 
 
