@@ -193,9 +193,9 @@ def _folders(place: Place) -> Iterator[tuple[str, Any]]:
 
 
 def _checkpoints(place: Place, settings: Settings, write: bool) -> Iterator[tuple[str, Any]]:
-    from vigilo.checkpoint.places import destinations, within
+    from vigilo.checkpoint.places import Names, destinations, within
 
-    for one in destinations(place, settings):
+    for one in destinations(place, settings, Names("", "notebook")):
         folder = one.folder
         existing = within(_WAIT_S, partial(_nearest, folder))
         total, _, free = within(_WAIT_S, partial(place.disk, existing))

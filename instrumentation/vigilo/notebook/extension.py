@@ -171,16 +171,19 @@ class Extension:
                 self._cell_ended(failed=getattr(result, "error_in_exec", None) is not None)
 
     def _cell_began(self) -> None:
+        from vigilo import checkpoint
+
         if self.session is not None:
             self.session.cell_began()
         if self._card is not None:
             self._card.cell_began()
+        checkpoint.busy()
 
     def _cell_ended(self, *, failed: bool) -> None:
         from vigilo.notebook.tasks import end_tasks_of_cell
 
         try:
-            end_tasks_of_cell(failed)
+            end_tasks_of_cell()
             if threading.current_thread() is threading.main_thread():
                 self._serve_checkpoint(failed=failed)
         finally:

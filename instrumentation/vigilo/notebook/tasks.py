@@ -36,7 +36,7 @@ class TaskStatus:
 
     Attributes:
         name: as given.
-        state: ``running``, ``finished``, ``stopped`` (left before its end) or ``failed``.
+        state: ``running``, ``finished``, ``stopped`` (left before its end, by an error too) or ``failed``.
         done: steps that are behind it, those of an earlier session included where they were told.
         total: steps in all; None where that is not known.
         elapsed_s: since it began; of one that ended, until then.
@@ -186,12 +186,12 @@ def tasks() -> list[TaskStatus]:
         return [one.status() for one in _known]
 
 
-def end_tasks_of_cell(failed: bool) -> None:
-    """Ends the loops of this thread: no ``for`` of a cell goes on after it, though a traceback may keep it alive."""
+def end_tasks_of_cell() -> None:
+    """Stops the loops of this thread: no ``for`` of a cell goes on after it, though a traceback may keep it alive."""
     with _lock:
         left = [one for one in _known if one._iterates and one._thread == threading.get_ident()]
     for one in left:
-        one.end(FAILED if failed else STOPPED)
+        one.end(STOPPED)
 
 
 def _register(made: Task[Any]) -> None:

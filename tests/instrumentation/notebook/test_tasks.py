@@ -109,9 +109,9 @@ def test_the_end_of_a_cell_ends_the_loops_that_a_traceback_keeps():
     thread = threading.Thread(target=next, args=(elsewhere,))
     thread.start()
     thread.join()
-    end_tasks_of_cell(failed=True)
+    end_tasks_of_cell()
     assert {name: state for name, (state, _, _) in states().items()} == {
-        "train": "failed",
+        "train": "stopped",
         "by hand": "running",
         "thread": "running",
     }
