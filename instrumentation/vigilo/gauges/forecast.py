@@ -38,8 +38,8 @@ BURST = 0.06
 NEARLY_FULL, CRITICAL_S, LESS_CRITICAL_S = 0.98, 60.0, 90.0
 CONFIRMED = 3
 """So many judgements in a row make a warning, unless the end is nearer than LEAST_REACH_S."""
-HELD_S = 60.0
-"""A warning stays for so long after its reason has gone: growth in steps pauses between them."""
+HELD_S, FULL_HELD_S = 60.0, 120.0
+"""A warning stays for so long after its reason has gone, the latter above FULL: growth in steps pauses between them."""
 RETRY_HELD_S = 60.0
 GAP_S = 60.0
 """After so long without a look, growth is looked for anew."""
@@ -174,7 +174,7 @@ class Forecast:
             self._confirmed += 1
             first = min(believed, key=lambda one: one.seconds)
             if self._confirmed >= CONFIRMED or first.seconds < LEAST_REACH_S or self._warning():
-                self._hold_until_s = now_s + HELD_S
+                self._hold_until_s = now_s + (FULL_HELD_S if self._peaks[-1] > FULL else HELD_S)
                 critical_s = LESS_CRITICAL_S if self._outlook.level == "critical" else CRITICAL_S
                 level: Level = "critical" if first.seconds < critical_s or self._retry_until_s > now_s else "warn"
                 return Outlook(first.seconds, first.confidence, level)
@@ -202,7 +202,7 @@ class Forecast:
                 row = [max(row[at : at + width]) for at in range(0, len(row), width)]
             if row[-1] < least or (count * width <= 6 and row[-1] - row[0] < BURST):
                 continue
-            grown = trend(row, width * BUCKET_S, 1.0, FULL_EARLY if last > FULL else MIN_EARLY)
+            grown = trend(row, width * BUCKET_S, min_early=FULL_EARLY if last > FULL else MIN_EARLY)
             if grown is None or pausing(peaks[-count * width :]):
                 continue
             seconds, lasted_s = grown.time_to_limit_s, count * width * BUCKET_S

@@ -23,8 +23,14 @@ MIN_EARLY = 0.3
 """Of the growth that must be in the first half of the row: else the growth is younger than the row."""
 MIN_LATE = 0.25
 """Of the rate at which the last quarter must still grow: else it has stopped."""
+SLOWING = 0.9
+"""Growth in the later half, over that in the first, from which on it counts as even."""
+RECORD = 0.03
+"""Of the growth: what a level must exceed the last record by to be one."""
 CLEAN = 0.9
 """The agreement from which on it is looked at whether growth gets faster."""
+MIN_SIGNAL = 2.0
+"""Times the noise of the steps that the growth must be."""
 NOISE = 1.4826
 """What the median of absolute deviations is multiplied by for a standard deviation of normal noise."""
 
@@ -37,14 +43,14 @@ class Trend:
     agreement: float
 
 
-def trend(peaks: Sequence[float], bucket_s: float, limit: float, min_early: float = MIN_EARLY) -> Trend | None:
-    """What a row of at least four peaks, one in each ``bucket_s`` seconds, says of the way to ``limit``.
+def trend(peaks: Sequence[float], bucket_s: float, *, min_early: float = MIN_EARLY) -> Trend | None:
+    """What a row of at least six peaks, shares of the limit, one in each ``bucket_s`` seconds, says of the way there.
 
     None where it does not grow, grows in a few jumps, has stopped, or slows down so that it ends below the limit.
     """
     count, last = len(peaks), peaks[-1]
     growth, half, quarter = last - peaks[0], count // 2, max(1, count // 4)
-    if growth < MIN_GROWTH * limit:
+    if growth < MIN_GROWTH:
         return None
     early, late = peaks[half] - peaks[0], last - peaks[count - 1 - half]
     if early < min_early * growth or late <= 0:
@@ -54,12 +60,14 @@ def trend(peaks: Sequence[float], bucket_s: float, limit: float, min_early: floa
     if sum(ups) ** 2 < MIN_STEPS * sum(step * step for step in ups):
         return None
     agreement, rate = _agreement(peaks), _rate(peaks)
-    if agreement < MIN_AGREEMENT or rate <= 0 or growth < 2 * NOISE * median([abs(step - rate) for step in steps]):
+    if agreement < MIN_AGREEMENT or rate <= 0:
+        return None
+    if growth < MIN_SIGNAL * NOISE * median([abs(step - rate) for step in steps]):
         return None
     if last - peaks[-1 - quarter] < MIN_LATE * rate * quarter:
         return None
-    room, slowing = max(0.0, USABLE * limit - last), late / early
-    if slowing < 0.9:
+    room, slowing = max(0.0, USABLE - last), late / early
+    if slowing < SLOWING:
         # Each half row adds `slowing` times what the one before it did: a geometric series, which has a sum.
         if late * slowing / (1 - slowing) < room:
             return None
@@ -88,9 +96,9 @@ def _accelerating(peaks: Sequence[float], room: float) -> float:
 
 
 def pausing(levels: Sequence[float]) -> bool:
-    """Whether the highest level so far is older than the pauses between such records lately let expect."""
+    """Whether it stopped at the end: no new record for longer than the pauses between records lately let expect."""
     record, pauses, pause = levels[0], [], 0
-    least = 0.03 * (max(levels) - record)
+    least = RECORD * (max(levels) - record)
     for level in levels:
         pause += 1
         if level > record + least:
