@@ -109,11 +109,11 @@ class MemoryWatch:
         told_by_torch: dict[str, int] = {}
         if torch is not None:
             # The peak of this second if it is a new one of the process: resetting it would be seen by the app.
-            is_new = torch.max_allocated_bytes > memory.max_allocated_bytes > 0
-            memory.max_allocated_bytes = torch.max_allocated_bytes
+            is_new = torch.max_allocated > memory.max_allocated_bytes > 0
+            memory.max_allocated_bytes = torch.max_allocated
             told_by_torch = {
-                "reserved_bytes": torch.reserved_bytes,
-                "peak_allocated_bytes": torch.max_allocated_bytes if is_new else torch.allocated_bytes,
+                "reserved_bytes": torch.reserved,
+                "peak_allocated_bytes": torch.max_allocated if is_new else torch.allocated,
                 "alloc_retries": torch.alloc_retries,
             }
         memory.used_bytes, memory.seen_s = used_bytes, now_s
@@ -203,11 +203,10 @@ def _torch_by_device(samples: list[DeviceSample]) -> dict[str, TorchDevice]:
         return {}
     from vigilo.gauges.torch_memory import torch_devices
 
-    devices, known = torch_devices(), [sample.id for sample in samples]
-    if len(devices) == len(known) == 1 and devices[0].uuid is None:
-        return {known[0]: devices[0]}
-    by_id = ((device.hardware_id(known), device) for device in devices)
-    return {device_id: device for device_id, device in by_id if device_id is not None}
+    devices = torch_devices()
+    if len(devices) == len(samples) == 1 and devices[0].uuid is None:
+        return {samples[0].id: devices[0]}
+    return {device.uuid: device for device in devices if device.uuid is not None}
 
 
 _lock = threading.Lock()

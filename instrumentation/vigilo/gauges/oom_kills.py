@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
@@ -111,7 +112,8 @@ class OomKills:
             part.write_text(json.dumps(asdict(kept)), "utf-8")
             part.replace(self._path)
         except OSError:  # a full or read-only disk: the next process knows less
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 def _where(kept: _Kept) -> tuple[str, str, str]:
