@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vigilo import semconv
 from vigilo.errors import internal_errors
 
 if TYPE_CHECKING:
@@ -74,10 +75,12 @@ def _snapshot() -> Sequence[DeviceSample]:
 
 
 def _sampled(gpus: Callable[[], Sequence[DeviceSample]]) -> Iterator[tuple[str, str]]:
-    for sample in gpus():
+    samples = gpus()
+    ids = {sample.id for sample in samples}
+    for sample in samples:
         # A part of a GPU is no other accelerator than the GPU; a lost one is still there, and told elsewhere.
-        if "hw.parent" not in sample.attributes:
-            yield sample.id, sample.attributes.get("hw.model") or sample.attributes.get("hw.name") or "GPU"
+        if sample.attributes.get(semconv.HW_PARENT) not in ids:
+            yield sample.id, sample.attributes.get(semconv.HW_MODEL) or sample.attributes.get(semconv.HW_NAME) or "GPU"
 
 
 def _driver_gpus(place: Place) -> Iterator[tuple[str, str]]:

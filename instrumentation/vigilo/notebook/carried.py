@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from vigilo.settings import Settings
 
 FOLDER = ".vigilo"
+KEPT_S = 30 * 86400.0
+"""How long the heartbeat of a kernel is kept that is gone."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,14 @@ class Carried:
         self._kernel_file = self._home / "kernels" / f"{key}.json" if key else None
 
     def kernel_before(self) -> Beat | None:
-        """The last heartbeat of this kernel, before it is overwritten."""
-        return read_beat(self._kernel_file) if self._kernel_file is not None else None
+        """The last heartbeat of this kernel, before it is overwritten. Those of kernels long gone are removed."""
+        if self._kernel_file is None:
+            return None
+        for file in self._kernel_file.parent.glob("*.json"):
+            with suppress(OSError):
+                if self._place.wall_s() - file.stat().st_mtime > KEPT_S:
+                    file.unlink()
+        return read_beat(self._kernel_file)
 
     def beat(self, beat: Beat) -> None:
         """Leaves a sign of life of this kernel. A disk that is full must not be told of from here."""
@@ -81,5 +89,5 @@ class Carried:
         with suppress(OSError):
             if accelerator != "none":
                 ledger.append(beat.machine, accelerator, beat.session_began_s, beat.wall_s, closed=beat.ended)
-            write_beat(file, beat)
+            write_beat(file, beat, in_place=drive is not None)
         return Kept(before, restart_between(before, beat), ledger.used_s(beat.wall_s), beat.wall_s)

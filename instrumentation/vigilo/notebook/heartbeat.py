@@ -93,15 +93,25 @@ def read_beat(path: Path) -> Beat | None:
         return None
 
 
-def write_beat(path: Path, beat: Beat) -> None:
+def write_beat(path: Path, beat: Beat, *, in_place: bool = False) -> None:
     """Puts it in place of the last one; a reader sees either.
+
+    Args:
+        path: the file.
+        beat: what it is to hold.
+        in_place: overwrites the file, which a reader may see half written: in Google Drive each file that another one
+            takes the place of would lie in the trash, and count.
 
     Raises:
         OSError: the disk is full, or not there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(asdict(beat))
+    if in_place:
+        path.write_text(text, "utf-8")
+        return
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(asdict(beat)), "utf-8")
+    draft.write_text(text, "utf-8")
     os.replace(draft, path)
 
 

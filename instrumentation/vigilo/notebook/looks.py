@@ -34,7 +34,7 @@ class Look(Generic[T]):
         self._done = threading.Event()
         self._done.set()
         self._waited_out = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may come between, and its handler ask as well
 
     def answer(self, wait_s: float = 0.0) -> T | None:
         """The last answer, None before the first; asks where it is time to.

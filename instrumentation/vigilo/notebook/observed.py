@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 WAIT_S = 2.0
 """How long one look may take before it counts as late."""
 INTERNET_WAIT_S = 5.0
+STEADY_S = 15.0
+"""How long another accelerator, or none, must be seen before it counts: a driver may be slow to open or to answer."""
 
 
 class Observed:
@@ -52,8 +54,9 @@ class Observed:
         self.carried = Carried(place, settings, platform)
         self.accelerator = Accelerator()
         self.settled = False
-        """Whether that is so for certain: a driver that is only being opened shows no GPU at the first look."""
+        """Whether that is so for certain."""
         self._seen: Accelerator | None = None
+        self._seen_since_s = 0.0
         self._beat: Beat | None = None
 
         def every(every_s: float, what: str, ask: Callable[[], Any], patience_s: float = wait_s) -> Look[Any]:
@@ -125,12 +128,13 @@ class Observed:
         self._kept.answer(wait_s)
 
     def _look_at_accelerator(self) -> None:
-        seen = look_at_accelerator(self._place, self._gpus)
-        if seen == self._seen or (self._seen is None and seen.devices):
+        seen, now_s = look_at_accelerator(self._place, self._gpus), self._place.monotonic_s()
+        if seen != self._seen:
+            self._seen, self._seen_since_s = seen, now_s
+        if now_s - self._seen_since_s >= STEADY_S or (seen.devices and not self.settled):
             self.accelerator, self.settled = seen, True
         elif not self.settled:
             self.accelerator = seen
-        self._seen = seen
 
     def _keep(self) -> Kept | None:
         beat = self._beat

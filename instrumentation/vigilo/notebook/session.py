@@ -101,7 +101,8 @@ class Session:
             if self._thread is None or self._stop is None:
                 return
             self._stop.set()
-            self._thread.join(_STOP_WAIT_S)
+            if self._thread is not threading.current_thread():  # a function that is told warnings may end it
+                self._thread.join(_STOP_WAIT_S)
             self._thread, self._stopped = None, True
             atexit.unregister(self.stop)
             self.observed.keep(self._beat(ended=True), self._wait_s, now=True)
