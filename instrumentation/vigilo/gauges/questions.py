@@ -43,13 +43,13 @@ class Question:
 
     Attributes:
         answer: to the last asking; empty where there was none.
-        asked_in: the last look in which it was asked.
+        asked_in: the last look in which it was asked; long ago where it never was.
     """
 
     def __init__(self, ask: Callable[[], Mapping[str, Any]], weight: int = 1) -> None:
         self.ask, self.weight = ask, weight
         self.answer: Mapping[str, Any] = {}
-        self.asked_in = 0
+        self.asked_in = -1000
         self._refused, self._not_before_s = 0, float("-inf")
 
     def may_be_asked(self) -> bool:

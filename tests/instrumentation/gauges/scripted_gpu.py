@@ -34,8 +34,9 @@ def script(text):
 def change(*lines):
     '''Replaces lines of the script by their names, and adds those that are new; `-name` takes one out.'''
     names = {line.split()[0].removeprefix("-") for line in lines}
-    kept = [l for l in Path(os.environ["SCRIPTED_NVML"]).read_text().splitlines() if l.split()[:1] and l.split()[0] not in names]
-    script("\\n".join([*kept, *(line for line in lines if not line.startswith("-"))]) + "\\n")
+    old = [line for line in Path(os.environ["SCRIPTED_NVML"]).read_text().splitlines() if line]
+    kept = [line for line in old if line.split()[0] not in names]
+    script("\\n".join([*kept, *(line for line in lines if not line.startswith("-")), ""]))
 
 def tell(value):
     print("TOLD " + json.dumps(value))
@@ -80,5 +81,5 @@ class ScriptedGpu:
             check=False,
         )
         told = [line for line in done.stdout.splitlines() if line.startswith("TOLD ")]
-        assert done.returncode == 0 and told, done.stderr[-3000:] or done.stdout[-1000:]
+        assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(told[-1].removeprefix("TOLD "))
