@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NAMES: Final = ("vigilo", "vigilo.notebook.extension")
 """Under which IPython may know the extension."""
+HOLDER: Final = "vigilo_notebook"
 
 _loaded: Extension | None = None
 
@@ -114,14 +115,12 @@ class Extension:
             telemetry.tell_session(self.session)
 
     def _watch_memory(self) -> None:
+        from vigilo.gauges import memory_watch
         from vigilo.settings import app_settings
 
-        settings = app_settings()
-        if settings.oom_forecast:
-            from vigilo.gauges import memory_watch
-
-            if memory_watch.current_watch() is None and memory_watch.watch_memory(settings) is not None:
-                self._undo.callback(memory_watch.stop)
+        # Also where the metrics of GPUs and the host are off, or in other hands.
+        memory_watch.watch_memory(app_settings(), holder=HOLDER)
+        self._undo.callback(memory_watch.release, HOLDER)
 
     def _prepare_checkpoints(self) -> None:
         from vigilo import checkpoint
@@ -168,7 +167,7 @@ class Extension:
             ended = {id(getattr(result, "info", None)), 0} & self._running
             self._running -= ended
             if ended and not self._running:
-                self._cell_ended(failed=getattr(result, "error_in_exec", None) is not None)
+                self._cell_ended(getattr(result, "error_in_exec", None))
 
     def _cell_began(self) -> None:
         from vigilo import checkpoint
@@ -179,24 +178,25 @@ class Extension:
             self._card.cell_began()
         checkpoint.busy()
 
-    def _cell_ended(self, *, failed: bool) -> None:
+    def _cell_ended(self, error: BaseException | None) -> None:
         from vigilo.notebook.tasks import end_tasks_of_cell
 
         try:
             end_tasks_of_cell()
             if threading.current_thread() is threading.main_thread():
-                self._serve_checkpoint(failed=failed)
+                self._serve_checkpoint(error)
         finally:
             if self.session is not None:
-                self.session.cell_ended(failed=failed)
+                self.session.cell_ended(failed=error is not None)
             if self._card is not None:
                 self._card.cell_ended()
 
-    def _serve_checkpoint(self, *, failed: bool) -> None:
+    def _serve_checkpoint(self, error: BaseException | None) -> None:
         """Between two cells nothing of the notebook runs: what was asked for is written now."""
         from vigilo import checkpoint
 
-        if failed:
+        # Who interrupts a cell stays; after an error the kernel is often the next to go, as when memory ran out.
+        if isinstance(error, Exception):
             checkpoint.request("exception")
         checkpoint.serve()
 

@@ -1,4 +1,4 @@
-"""What becomes of a computation in real kernels: platforms, restarts, signals, the end while busy, kill -9 in a save."""
+"""What becomes of a computation in real kernels: platforms, restarts, signals, an end while busy, kill -9 in a save."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def train():
     model.weights += 1
     time.sleep(0.01)
 """
-WHOLE = "len(set(model.weights.tolist())) == 1 and model.weights[0] == resumed.step"
+WHOLE = "bool((model.weights == resumed.step).all())"
 BUSY = "for number in range(start, 1_000_000):\n    train()\n    checkpoint.step()"
 
 
@@ -47,7 +47,7 @@ def checkpoints(folder):
 
 
 def manifest(path):
-    return json.loads((path / "manifest.json").read_text("utf-8"))
+    return json.loads((path / "manifest.json").read_text("utf-8"))["checkpoint"]
 
 
 def began(folder):
@@ -107,7 +107,7 @@ def test_on_kaggle_checkpoints_are_output(tmp_path, run_type):
     )
     assert cells[0].startswith(f"vigilo on Kaggle ({run_type.lower()}) · session: ")
     assert " left of " in cells[0]
-    (saved,) = checkpoints(root / "kaggle" / "working")
+    saved = checkpoints(root / "kaggle" / "working")[0]
     assert str(saved) == cells[2].strip()
     assert manifest(saved)["step"] == 3
     assert f"name: kaggle {run_type.lower()}" in cells[4]
@@ -131,8 +131,9 @@ def test_on_colab_checkpoints_go_to_drive_as_well(tmp_path):
     )
     assert cells[0].startswith("vigilo on Colab · session: 11 h ")
     assert cells[2] == "(True, True)"
-    assert len(checkpoints(root / "content" / "drive" / "MyDrive")) == 1
-    assert len(checkpoints(tmp_path / "home")) == 1
+    on_drive = [path.name for path in checkpoints(root / "content" / "drive" / "MyDrive")]
+    assert on_drive
+    assert on_drive == [path.name for path in checkpoints(tmp_path / "home")]
 
 
 def test_what_is_asked_for_in_a_cell_is_written_after_it(notebook, tmp_path):
@@ -170,8 +171,11 @@ def test_an_interrupted_cell_leaves_the_kernel_as_it_was(notebook, tmp_path):
     notebook.begin(f"open('began', 'w')\n{BUSY}")
     assert wait_until(lambda: began(tmp_path))
     notebook.manager.interrupt_kernel()
-    assert notebook.run("1 + 1").result == "2"
-    assert int(notebook.run("checkpoint.status()['step']").result) == int(notebook.run("int(model.weights[0])").result)
+    # What is sent right behind a cell that failed is not run.
+    assert wait_until(lambda: notebook.run("1 + 1").result == "2")
+    # The step that was interrupted may be done in part.
+    assert notebook.run("int(model.weights[0]) - checkpoint.status()['step']").result in ("0", "1")
+    assert not checkpoints(tmp_path), "who interrupts a cell stays"
 
 
 def test_a_restarted_kernel_goes_on_at_the_right_step(notebook, tmp_path):
@@ -211,9 +215,9 @@ def test_a_kernel_that_is_told_to_end_saves_what_it_has(notebook, tmp_path, end)
         step = int(again.run("start").result)
         assert step == manifest(saved)["step"] >= 6
         weights = again.run("sorted(set(model.weights.tolist()))").result
-        # A step that was under way may be in the state already; then the checkpoint says so.
-        half_done = manifest(saved)["consistency"] == "interrupted"
-        assert json.loads(weights) in ([[step]] if not half_done else [[step], [step + 1], [step, step + 1]])
+        # A step that was under way may be in the state already; Jupyter interrupts what it shuts down.
+        under_way = manifest(saved)["consistency"] == "interrupted" or end == "shutdown busy"
+        assert json.loads(weights) in ([[step]] if not under_way else [[step], [step + 1], [step, step + 1]])
 
 
 def test_kill_9_in_the_middle_of_saves(tmp_path):
