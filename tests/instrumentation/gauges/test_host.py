@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -14,6 +15,22 @@ from vigilo.gauges.host import HostSnapshot
 from vigilo.gauges.host_devices import Devices
 from vigilo.gauges.process import ThisProcess, usable_cpus
 from vigilo.notebook.place import Place
+
+
+class Mount(NamedTuple):
+    """What psutil tells of a mount."""
+
+    device: str
+    mountpoint: str
+    fstype: str
+    opts: str
+
+
+class Moved(NamedTuple):
+    """What psutil tells of an interface."""
+
+    bytes_recv: int
+    bytes_sent: int
 
 
 class Clock:
@@ -198,15 +215,14 @@ def test_file_systems_that_may_hang_are_not_looked_at(monkeypatch, tmp_path):
     """Neither those of the network nor Google Drive's, nor the files of a disk that containers have mounted."""
     mounted_file = tmp_path / "hosts"
     mounted_file.write_text("")
-    part = psutil._ntuples.sdiskpart
     mounts = [
-        part("drive", "/content/drive", "fuse.drive", "rw"),
-        part("server:/home", "/home", "nfs4", "rw"),
-        part("/dev/sda1", str(mounted_file), "ext4", "rw"),
-        part("/dev/sda1", str(tmp_path), "ext4", "rw,relatime"),
-        part("overlay", "/var/lib/docker/overlay2/1/merged", "overlay", "rw"),
-        part("overlay", "/", "overlay", "ro,relatime"),
-        part("proc", "/proc", "proc", "rw"),
+        Mount("drive", "/content/drive", "fuse.drive", "rw"),
+        Mount("server:/home", "/home", "nfs4", "rw"),
+        Mount("/dev/sda1", str(mounted_file), "ext4", "rw"),
+        Mount("/dev/sda1", str(tmp_path), "ext4", "rw,relatime"),
+        Mount("overlay", "/var/lib/docker/overlay2/1/merged", "overlay", "rw"),
+        Mount("overlay", "/", "overlay", "ro,relatime"),
+        Mount("proc", "/proc", "proc", "rw"),
     ]
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
     looked = []
@@ -231,8 +247,7 @@ def test_the_list_of_file_systems_is_kept_for_a_minute(monkeypatch):
 
 
 def test_disks_and_interfaces_that_are_counted_elsewhere_are_left_out(monkeypatch):
-    io = psutil._ntuples.snetio
-    net = {name: io(1, 2, 0, 0, 0, 0, 0, 0) for name in ("lo", "eth0", "veth12", "docker0", "br-1f", "wlan0")}
+    net = {name: Moved(2, 1) for name in ("lo", "eth0", "veth12", "docker0", "br-1f", "wlan0")}
     monkeypatch.setattr(psutil, "net_io_counters", lambda **_: net)
     assert [(one.name, one.in_bytes, one.out_bytes) for one in Devices().networks()] == [
         ("eth0", 2, 1),
