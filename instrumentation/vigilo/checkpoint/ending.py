@@ -109,6 +109,10 @@ class Ending:
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is self._handler:
             signal.signal(signal.SIGTERM, self._previous)
 
+    def stop_waiting(self) -> None:
+        """What was waited for has come: the helper is free."""
+        self._stop_waiting.set()
+
     @property
     def left_s(self) -> float:
         """Of the budget."""

@@ -230,6 +230,7 @@ class Engine:
     def save_last(self, reason: str, budget_s: float, *, consistency: str = "") -> None:
         """Writes the last checkpoint, unless all is there already, and takes no longer than the budget."""
         deadline_s = self.now_s() + budget_s
+        self._ending.stop_waiting()
         if not self._saving.acquire(timeout=max(0.0, budget_s)):
             self._fail(reason, CheckpointError(f"another one was still being written after {budget_s:g} s"))
             return
@@ -288,19 +289,20 @@ class Engine:
         try:
             if not self._items:
                 return None
-            saving = self._begin(reason, consistency)
-            items: Callable[[], Iterable[Staged]] = self._one_by_one
-            if mode == COPY and (copies := self._copies(saving)) is not None:
-                items = copies.copy
-                in_background = self._in_background(lambda: self._write_all(saving, items, MOUNT_LIMIT_S))
-                if in_background:
-                    return None
-            self._write(saving, items, ending=deadline_s is not None)
-            if mode != ALL_PLACES and saving.has_more:
-                in_background = self._in_background(lambda: self._spread(saving, MOUNT_LIMIT_S))
-            if not in_background:
-                self._spread(saving, MOUNT_LIMIT_S if deadline_s is None else max(0.0, deadline_s - self.now_s()))
-            return self._last
+            with self._failures_told(reason):
+                saving = self._begin(reason, consistency)
+                items: Callable[[], Iterable[Staged]] = self._one_by_one
+                if mode == COPY and (copies := self._copies(saving)) is not None:
+                    items = copies.copy
+                    in_background = self._in_background(lambda: self._write_all(saving, items))
+                    if in_background:
+                        return None
+                self._write(saving, items, ending=deadline_s is not None)
+                if mode != ALL_PLACES and saving.has_more:
+                    in_background = self._in_background(lambda: self._spread(saving, MOUNT_LIMIT_S))
+                if not in_background:
+                    self._spread(saving, MOUNT_LIMIT_S if deadline_s is None else max(0.0, deadline_s - self.now_s()))
+                return self._last
         finally:
             self._copied.set()
             if in_background:
@@ -330,12 +332,10 @@ class Engine:
             return None
         if any(not item.can_be_copied for item in self._items.values()):
             return None
-        with self._failures_told(saving):
-            return [*(item.stage(copy=True) for item in list(self._items.values())), random_item()]
+        return [*(item.stage(copy=True) for item in list(self._items.values())), random_item()]
 
     def _write(self, saving: Saving, items: Callable[[], Iterable[Staged]], *, ending: bool = False) -> None:
-        with self._failures_told(saving):
-            saving.write(items)
+        saving.write(items)
         manifest = saving.manifest
         self._newest_unix_ns = max(self._newest_unix_ns, manifest.created_unix_ns)
         self._keep(saving)
@@ -347,10 +347,10 @@ class Engine:
         saving.spread(limit_s)
         self._keep(saving)
 
-    def _write_all(self, saving: Saving, items: Callable[[], Iterable[Staged]], limit_s: float) -> None:
-        with suppress(CheckpointError):  # told already
+    def _write_all(self, saving: Saving, items: Callable[[], Iterable[Staged]]) -> None:
+        with suppress(CheckpointError), self._failures_told(saving.manifest.reason):
             self._write(saving, items)
-            self._spread(saving, limit_s)
+            self._spread(saving, MOUNT_LIMIT_S)
 
     def _keep(self, saving: Saving) -> None:
         self._last = saving.saved(self.now_s() - saving.began_s)
@@ -456,13 +456,20 @@ class Engine:
         return None if self._last is None else max(0.0, self._place.wall_s() - self._last.created_unix_s)
 
     @contextmanager
-    def _failures_told(self, saving: Saving) -> Iterator[None]:
+    def _failures_told(self, reason: str) -> Iterator[None]:
+        """Counts and logs what fails inside, and raises it as CheckpointError."""
         try:
             yield
+        except CheckpointError as error:
+            self._fail(reason, error)
+            raise
         except Exception as error:
-            failure = error if isinstance(error, CheckpointError) else _failure(error)
-            self._fail(saving.manifest.reason, failure, error)
+            failure = CheckpointError(f"{type(error).__name__}: {error}")
+            self._fail(reason, failure, error)
             raise failure from error
+        except BaseException:
+            self._dirty = True
+            raise
 
     def _fail(self, reason: str, failure: CheckpointError, cause: BaseException | None = None) -> None:
         self._dirty = True
@@ -493,10 +500,6 @@ def told(saved: Saved) -> dict[str, Any]:
         "remote_ok": saved.remote_ok,
         "missed": [{"path": str(one.path), "kind": one.kind, "why": one.why} for one in saved.missed],
     }
-
-
-def _failure(error: Exception) -> CheckpointError:
-    return CheckpointError(f"{type(error).__name__}: {error}")
 
 
 def _versions() -> dict[str, str]:
