@@ -51,7 +51,8 @@ def warning_of(name: str, labels: Mapping[str, str], outlook: Outlook, used_byte
     """The warning of an outlook that has a level."""
     left_s, limit = outlook.time_to_exhaustion_s, int(limit_bytes)
     when = f"is full in about {_in_words(left_s)}" if left_s is not None else "is nearly full"
-    used = f"{used_bytes / 2**30:,.1f} of {limit / 2**30:,.1f} GiB are used"
+    unit, unit_bytes = ("GiB", 1 << 30) if limit >= 1 << 30 else ("MiB", 1 << 20)
+    used = f"{used_bytes / unit_bytes:,.1f} of {limit / unit_bytes:,.1f} {unit} are used"
     return Warning_(
         area=labels[semconv.MEMORY_AREA],
         device_id=labels.get(semconv.HW_ID, ""),

@@ -127,8 +127,8 @@ def test_two_readers_have_whole_windows(clock):
     first = sum(snapshot.now().process_utilization.values())
     clock.now_s += 1.5
     second = sum(snapshot.now().process_utilization.values())
-    assert 0 < second <= first
-    assert second > first * 0.8
+    assert first > 0
+    assert second == pytest.approx(first, rel=0.5)  # of the last 1.5 s alone it would be nearly 0
     assert len(snapshot._times) <= 4
 
 
