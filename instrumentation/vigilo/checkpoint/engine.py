@@ -176,6 +176,7 @@ class Engine:
             "step": self._step,
             "last": None if last is None else told(last),
             "age_s": self._age_s(),
+            "needed_s": None if last is None else last.duration_s,
             "asked": self._requests.pending(),
             "writing": self._saving.locked(),
             "unsaved": bool(self._items) and self._dirty,
