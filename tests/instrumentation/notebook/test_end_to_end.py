@@ -1,4 +1,4 @@
-"""A loop that leaks the memory of its GPU: the forecast comes in time, a checkpoint is written, a new kernel resumes."""
+"""A loop that leaks memory of its GPU: the forecast comes in time, a checkpoint is written, a new kernel goes on."""
 
 from __future__ import annotations
 
