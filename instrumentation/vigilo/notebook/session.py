@@ -68,7 +68,7 @@ class Session:
         self._kept_told: object = None
         self._was_mounted = self._was_up = False
         self._told_to: weakref.WeakSet[Meter] = weakref.WeakSet()
-        self._stop: threading.Event | None = None
+        self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock, self._ticking = threading.RLock(), threading.Lock()  # a signal may stop what is being started
 
@@ -98,7 +98,7 @@ class Session:
         if os.getpid() != self._owner:
             return
         with internal_errors("ending the watch of the session"), self._lock:
-            if self._thread is None or self._stop is None:
+            if self._thread is None:
                 return
             self._stop.set()
             if self._thread is not threading.current_thread():  # a function that is told warnings may end it
@@ -132,14 +132,14 @@ class Session:
         """All that is known now, as plain JSON values; what is not known is None.
 
         Args:
-            wait_s: seconds to wait at the most for what is being looked at (Drive, internet, sizes): the first looks
-                take until about two seconds after the start. Where the session is not started, only this looks.
+            wait_s: seconds to wait at the most for what is being looked at (Drive, internet, sizes), as in the first
+                two seconds after the start. Where the session is not started, nothing else looks.
 
         Returns:
             ``platform``: ``{"name", "variant", "source"}``.
             ``session``: ``{"uptime_s", "limit_s", "remaining_s", "source", "since"}``; since: vm, process, first_seen.
-            ``idle``: ``{"busy", "idle_s", "limit_s", "source", "cells", "failed_cells", "cell_s"}``; cell_s: how long
-            the running cell has run.
+            ``idle``: ``{"busy", "idle_s", "limit_s", "source", "cells", "failed_cells", "cell_s"}``; cell_s: how long the
+            running cell has run.
             ``quota``: a list of ``{"accelerator", "used_s", "limit_s", "remaining_s", "source", "limit_source",
             "resets_at_s"}``; source of what is used: api or ledger; times of day in seconds since 1970.
             ``storage``: a list of ``{"area", "path", "used_bytes", "limit_bytes", "source"}``; area: ephemeral, output,
@@ -247,7 +247,7 @@ class Session:
 
     def _warn(self) -> None:
         """Tells what is about to run out, or is gone."""
-        look = self.alerts.look
+        look, drive, up = self.alerts.look, self.observed.drive, self.observed.internet
         look(rules.session(self.remaining_s(), self.limit(), _last_save_s()))
         if self.cells.cell_s() is None:
             look(rules.idle(self.cells.idle_s(), idle_limit(self.platform, self.settings)))
@@ -257,7 +257,6 @@ class Session:
                 look(rules.quota(quota["accelerator"], quota["used_s"], limit))
         for area in self.observed.areas:
             look(rules.storage(area))
-        drive, up = self.observed.drive, self.observed.internet
         look(rules.drive(drive, late=drive.state == "slow", was_mounted=self._was_mounted))
         look(rules.internet(up, was_up=self._was_up))
         self._was_mounted, self._was_up = self._was_mounted or drive.mounted, self._was_up or bool(up)
