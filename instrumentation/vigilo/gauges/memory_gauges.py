@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING
 
-from opentelemetry.metrics import Observation
+from opentelemetry.metrics import Observation, get_meter_provider
 
 from vigilo import semconv
 from vigilo.errors import internal_errors
@@ -20,11 +20,11 @@ _telling: weakref.WeakSet[MeterProvider] = weakref.WeakSet()
 
 
 def tell_memory(meter: Meter, meter_provider: MeterProvider | None) -> None:
-    """Makes the observable instruments of the watch, once for each provider; None: the global one."""
-    if meter_provider is not None:
-        if meter_provider in _telling:
-            return
-        _telling.add(meter_provider)
+    """Makes the observable instruments of the watch, once for each provider, whoever asks; None: the global one."""
+    provider = meter_provider or get_meter_provider()
+    if provider in _telling:
+        return
+    _telling.add(provider)
     meter.create_observable_gauge(
         semconv.MEMORY_TIME_TO_EXHAUSTION, [_left], unit="s", description="Time until a memory is full, at this growth"
     )
