@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PLATFORM_NAMES = {"colab": "Colab", "kaggle": "Kaggle", "local": "this machine"}
-_NOT_SURE = {"documented": "about ", "reported": "perhaps "}
+_NOT_SURE = {"documented": "at most ", "reported": "about "}
 _BAR = 20
 _TASKS_SHOWN = 5
 

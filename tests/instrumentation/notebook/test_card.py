@@ -91,8 +91,8 @@ def test_the_facts_tell_all_there_is():
         "eval",
         "checkpoint",
     ]
-    assert told["session", "8 h 00 min left of perhaps 9 h 00 min"].share == pytest.approx(1 / 9)
-    assert told["GPU quota", "20 h 00 min left of perhaps 30 h 00 min a week"].share == pytest.approx(1 / 3)
+    assert told["session", "8 h 00 min left of about 9 h 00 min"].share == pytest.approx(1 / 9)
+    assert told["GPU quota", "20 h 00 min left of about 30 h 00 min a week"].share == pytest.approx(1 / 3)
     assert told["Tesla T4", "12.0 GiB of 15.0 GiB, 50% busy"].share == 0.8
     assert told["Tesla T4", "failed, memory not told"].level == "critical"
     assert told["<train>", "250 of 1,000, 3 min left"].share == 0.25
@@ -107,8 +107,8 @@ def test_nothing_known_is_told_as_such():
 
 def test_the_status_line_is_one_line():
     assert status_line(KNOWN) == (
-        "vigilo on Kaggle (interactive) · 2 x Tesla T4 · session: 8 h 00 min left of perhaps 9 h 00 min · "
-        "GPU quota: 20 h 00 min left of perhaps 30 h 00 min a week · "
+        "vigilo on Kaggle (interactive) · 2 x Tesla T4 · session: 8 h 00 min left of about 9 h 00 min · "
+        "GPU quota: 20 h 00 min left of about 30 h 00 min a week · "
         "the kernel was restarted as memory ran out: `vigilo.checkpoint.resume()` loads what was saved · "
         "`%vigilo status` shows more"
     )
