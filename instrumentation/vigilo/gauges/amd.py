@@ -108,7 +108,7 @@ class _Device:
         except (Lost, NoAnswer):
             return facts
         if name:
-            facts[semconv.HW_NAME] = facts[semconv.HW_MODEL] = str(name)
+            facts[semconv.HW_NAME] = str(name)
         if driver:
             facts[semconv.HW_DRIVER_VERSION] = str(driver)
         return facts

@@ -140,11 +140,9 @@ class NvmlSampler:
         return devices
 
     def _attributes(self, handle: Any, uuid: str, driver: str | None) -> dict[str, str]:
-        name = self._fact(self._nvml.nvmlDeviceGetName, handle)
         facts = {
             semconv.HW_ID: uuid,
-            semconv.HW_NAME: name,
-            semconv.HW_MODEL: name,
+            semconv.HW_NAME: self._fact(self._nvml.nvmlDeviceGetName, handle),
             semconv.HW_VENDOR: "NVIDIA",
             semconv.HW_DRIVER_VERSION: driver,
         }

@@ -108,7 +108,6 @@ def test_a_gpu_tells_what_amdsmi_says(smi: Smi) -> None:
         "hw.id": "ffff74a1-0000-1000-80ff-000000000000",
         "hw.vendor": "AMD",
         "hw.name": "AMD Instinct MI300X",
-        "hw.model": "AMD Instinct MI300X",
         "hw.driver_version": "6.10.5",
     }
     assert (device.memory_used_bytes, device.memory_limit_bytes, device.memory_free_bytes) == (

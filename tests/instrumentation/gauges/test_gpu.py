@@ -87,7 +87,6 @@ def test_names_units_and_kinds_are_those_of_the_conventions(gpu: ScriptedGpu) ->
     device = {
         "hw.id": FIRST,
         "hw.name": "Tesla T4",
-        "hw.model": "Tesla T4",
         "hw.vendor": "NVIDIA",
         "hw.driver_version": "550.54.15",
         "hw.serial_number": "1320521000001",

@@ -37,7 +37,6 @@ def test_devices_tell_what_the_driver_says(gpu: ScriptedGpu) -> None:
     attributes = {
         "hw.id": FIRST,
         "hw.name": "Tesla T4",
-        "hw.model": "Tesla T4",
         "hw.vendor": "NVIDIA",
         "hw.driver_version": "550.54.15",
         "hw.serial_number": "1320521000001",
