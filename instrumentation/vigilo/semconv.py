@@ -239,7 +239,6 @@ SYSTEM_FILESYSTEM_MOUNTPOINT: Final = "system.filesystem.mountpoint"  # string
 DISK_IO_DIRECTION: Final = "disk.io.direction"  # string: read, write
 NETWORK_INTERFACE_NAME: Final = "network.interface.name"  # string
 CONTEXT_SWITCH_TYPE: Final = "process.context_switch.type"  # string: voluntary, involuntary
-GC_GENERATION: Final = "cpython.gc.generation"  # int: 0, 1, 2
 SYSTEM_CPU_TIME: Final = "system.cpu.time"  # counter, s, by mode, of all CPUs of the machine
 SYSTEM_CPU_UTILIZATION: Final = "system.cpu.utilization"  # gauge, 1, by mode, of all CPUs of the machine
 SYSTEM_CPU_LOGICAL_COUNT: Final = "system.cpu.logical.count"  # up-down counter, {cpu}
@@ -263,9 +262,6 @@ PROCESS_THREAD_COUNT: Final = "process.thread.count"  # up-down counter, {thread
 PROCESS_CONTEXT_SWITCHES: Final = "process.context_switches"  # counter, {context_switch}, by type
 PROCESS_UNIX_FILE_DESCRIPTOR_COUNT: Final = "process.unix.file_descriptor.count"  # up-down counter, {file_descriptor}
 PROCESS_UPTIME: Final = "process.uptime"  # gauge, s
-GC_COLLECTIONS: Final = "cpython.gc.collections"  # counter, {collection}, by generation
-GC_COLLECTED_OBJECTS: Final = "cpython.gc.collected_objects"  # counter, {object}, by generation
-GC_UNCOLLECTABLE_OBJECTS: Final = "cpython.gc.uncollectable_objects"  # counter, {object}, by generation
 # Ours beside them
 OOM_KILLS: Final = "vigilo.memory.oom_kills"  # counter, {kill}: processes that the kernel killed in the control group
 

@@ -219,15 +219,6 @@ def _value(field: str) -> Callable[[HostLook], Iterable[Observation]]:
     return _of_process(points)
 
 
-def _collector(field: str) -> Callable[[HostLook], Iterable[Observation]]:
-    return _of_process(
-        lambda process: (
-            Observation(stats[field], {semconv.GC_GENERATION: generation})
-            for generation, stats in enumerate(process.gc_stats)
-        )
-    )
-
-
 _COUNTER, _SUM, _GAUGE = "counter", "up_down_counter", "gauge"
 METRICS: Final = (
     _Metric(_COUNTER, semconv.SYSTEM_CPU_TIME, "s", "CPU time of the machine", _cpu_time),
@@ -272,7 +263,4 @@ METRICS: Final = (
         _value("file_descriptors"),
     ),
     _Metric(_GAUGE, semconv.PROCESS_UPTIME, "s", "Time since the process began", _value("uptime_s")),
-    _Metric(_COUNTER, semconv.GC_COLLECTIONS, "{collection}", "Garbage collections", _collector("collections")),
-    _Metric(_COUNTER, semconv.GC_COLLECTED_OBJECTS, "{object}", "Objects they freed", _collector("collected")),
-    _Metric(_COUNTER, semconv.GC_UNCOLLECTABLE_OBJECTS, "{object}", "Objects that stayed", _collector("uncollectable")),
 )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vigilo.errors import internal_errors
+
+try:
+    from resource import RUSAGE_SELF, getrusage
+except ImportError:  # Windows
+    getrusage = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +31,6 @@ class ProcessLook:
         switches: context switches since it began: voluntary, involuntary.
         file_descriptors: open ones; None on Windows.
         uptime_s: since it began.
-        gc_stats: of Python's garbage collector by generation: collections, collected, uncollectable.
     """
 
     cpu_s: Mapping[str, float]
@@ -37,7 +40,6 @@ class ProcessLook:
     switches: Mapping[str, int] | None
     file_descriptors: int | None
     uptime_s: float
-    gc_stats: tuple[Mapping[str, int], ...]
 
 
 class ThisProcess:
@@ -59,18 +61,28 @@ class ThisProcess:
         """
         process = self._process
         with process.oneshot():
-            cpu, memory, threads = process.cpu_times(), process.memory_info(), process.num_threads()
-            switches = told(process.num_ctx_switches)  # not in every sandbox
+            memory, threads = process.memory_info(), process.num_threads()
+            cpu_s, switches = _spent(process)
         return ProcessLook(
-            cpu_s={"user": cpu.user, "system": cpu.system},
+            cpu_s=cpu_s,
             memory_bytes=memory.rss,
             virtual_bytes=memory.vms,
             threads=threads,
-            switches=switches and {"voluntary": switches.voluntary, "involuntary": switches.involuntary},
+            switches=switches,
             file_descriptors=told(process.num_fds) if hasattr(process, "num_fds") else None,
             uptime_s=time.monotonic() - self._began_monotonic_s,
-            gc_stats=tuple(gc.get_stats()),
         )
+
+
+def _spent(process: Any) -> tuple[dict[str, float], dict[str, int] | None]:
+    """CPU time and context switches. The system's own call tells both, finer and ten times as fast as ``/proc``."""
+    if getrusage is not None:
+        used = getrusage(RUSAGE_SELF)
+        cpu_s = {"user": used.ru_utime, "system": used.ru_stime}
+        return cpu_s, {"voluntary": used.ru_nvcsw, "involuntary": used.ru_nivcsw}
+    cpu, switches = process.cpu_times(), told(process.num_ctx_switches)
+    in_all = switches and {"voluntary": switches.voluntary, "involuntary": switches.involuntary}
+    return {"user": cpu.user, "system": cpu.system}, in_all
 
 
 def usable_cpus(limit: float | None) -> float:

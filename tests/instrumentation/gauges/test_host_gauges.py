@@ -97,7 +97,7 @@ QUICK = {
 def conventions():
     """Kind and unit of each metric in the conventions' own package, by name, from its documentation."""
     found = {}
-    for area in ("system", "process", "cpython"):
+    for area in ("system", "process"):
         module = import_module(f"opentelemetry.semconv._incubating.metrics.{area}_metrics")
         lines = iter(Path(module.__file__).read_text("utf-8").splitlines())
         for line in lines:
@@ -133,7 +133,6 @@ def test_the_host_and_the_process_are_told(instrument):
         "process.memory.usage",
         "process.thread.count",
         "process.uptime",
-        "cpython.gc.collections",
     } <= set(metrics)
     (memory,) = metrics["process.memory.usage"].data.data_points
     assert memory.value == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
