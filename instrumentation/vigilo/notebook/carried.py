@@ -34,12 +34,13 @@ class Kept:
     Attributes:
         before: the last heartbeat of the last machine, or of this one before this process.
         restart: what it says has happened.
-        used_s: seconds of each accelerator this week, until ``at_s`` in seconds since 1970.
+        others_s: seconds of each accelerator that other sessions used in the week of ``at_s``.
+        at_s: when it was read, in seconds since 1970.
     """
 
     before: Beat | None = None
     restart: Restart | None = None
-    used_s: dict[str, float] = field(default_factory=dict)
+    others_s: dict[str, float] = field(default_factory=dict)
     at_s: float = 0.0
 
 
@@ -90,4 +91,5 @@ class Carried:
             if accelerator != "none":
                 ledger.append(beat.machine, accelerator, beat.session_began_s, beat.wall_s, closed=beat.ended)
             write_beat(file, beat, in_place=drive is not None)
-        return Kept(before, restart_between(before, beat), ledger.used_s(beat.wall_s), beat.wall_s)
+        others_s = ledger.used_s(beat.wall_s, (beat.machine, accelerator))
+        return Kept(before, restart_between(before, beat), others_s, beat.wall_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vigilo.notebook.accelerator import Accelerator, look_at_accelerator
@@ -10,6 +11,7 @@ from vigilo.notebook.carried import Carried
 from vigilo.notebook.drive import Drive, look_at_drive
 from vigilo.notebook.internet import internet_up
 from vigilo.notebook.kaggle_quota import PATIENCE_S, ask_kaggle
+from vigilo.notebook.ledger import week_began_s
 from vigilo.notebook.limits import output_limit
 from vigilo.notebook.looks import Look
 from vigilo.notebook.storage import disk, ephemeral, output
@@ -137,8 +139,15 @@ class Observed:
             self.accelerator = seen
 
     def _keep(self) -> Kept | None:
-        beat = self._beat
-        return None if beat is None else self.carried.keep(beat, self.accelerator.type, self.drive.path)
+        beat, last, drive = self._beat, self._kept.last, self.drive
+        if beat is None or drive.state in ("slow", "dead"):
+            return last
+        kept = self.carried.keep(beat, self.accelerator.type, drive.path)
+        if last is None or week_began_s(last.at_s) != week_began_s(kept.at_s):
+            return kept
+        # Where Drive was taken away meanwhile, what it told of other sessions still holds.
+        others_s = {name: max(seconds, kept.others_s.get(name, 0.0)) for name, seconds in last.others_s.items()}
+        return replace(kept, others_s={**kept.others_s, **others_s})
 
     def _room_in_drive(self) -> Area | None:
         path = self.drive.path

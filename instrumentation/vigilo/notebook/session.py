@@ -138,8 +138,8 @@ class Session:
         Returns:
             ``platform``: ``{"name", "variant", "source"}``.
             ``session``: ``{"uptime_s", "limit_s", "remaining_s", "source", "since"}``; since: vm, process, first_seen.
-            ``idle``: ``{"busy", "idle_s", "limit_s", "source", "cells", "failed_cells", "cell_s"}``; cell_s: how long the
-            running cell has run.
+            ``idle``: ``{"busy", "idle_s", "limit_s", "source", "cells", "failed_cells", "cell_s"}``; cell_s: of the
+            running cell.
             ``quota``: a list of ``{"accelerator", "used_s", "limit_s", "remaining_s", "source", "limit_source",
             "resets_at_s"}``; source of what is used: api or ledger; times of day in seconds since 1970.
             ``storage``: a list of ``{"area", "path", "used_bytes", "limit_bytes", "source"}``; area: ephemeral, output,

@@ -85,12 +85,10 @@ def quotas(session: Session) -> list[dict[str, Any]]:
     if kept is None or not (session.platform.managed or settings.accelerator_quota_s > 0):
         return []
     now_s = session.place.wall_s()
-    used = dict(kept.used_s)
+    week_s = now_s - week_began_s(now_s)
+    used = dict(kept.others_s) if now_s - kept.at_s < week_s else {}
     if current != "none":
-        # Since it was last written down; a new week may have begun meanwhile.
-        used[current] = used.get(current, 0.0) + max(0.0, now_s - kept.at_s)
-        if week_began_s(now_s) > week_began_s(kept.at_s):
-            used = {current: now_s - week_began_s(now_s)}
+        used[current] = used.get(current, 0.0) + min(session.clock.uptime_s(), week_s)
     return [
         _quota(
             accelerator,

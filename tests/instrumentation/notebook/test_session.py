@@ -311,6 +311,24 @@ def test_the_weeks_hours_are_counted_over_sessions_of_kaggle(kaggle, monkeypatch
     assert after.status()["quota"][0]["used_s"] == pytest.approx(600, abs=60)
 
 
+def test_the_weeks_hours_are_known_when_drive_is_gone(colab):
+    colab.mount_drive()
+    colab.gpus = ["Tesla T4"]
+    colab.advance(2 * HOUR_S, colab.session(), every_s=300)
+    colab.boot()
+    colab.home = colab.home.with_name("home-2")
+    after = colab.session()
+    colab.advance(600, after)
+    colab.drive_error = errno.ENOTCONN
+    colab.advance(1200, after)
+    assert after.status()["quota"][0]["used_s"] == pytest.approx(2 * HOUR_S + 1800, abs=400)
+    colab.unmount_drive()
+    colab.advance(600, after)
+    quota = after.status()["quota"][0]
+    assert quota["used_s"] == pytest.approx(2 * HOUR_S + 2400, abs=400)
+    assert quota["limit_s"] is None
+
+
 def test_a_session_over_the_end_of_the_week(kaggle):
     kaggle.wall_s = 1_795_219_200.0 + 7 * 86400 - 2 * HOUR_S
     kaggle.gpus = ["Tesla P100"]
