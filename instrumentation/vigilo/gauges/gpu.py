@@ -178,7 +178,7 @@ class GpuGauges:
         if kept is None or kept[0] is not device.attributes:
             if semconv.PROCESS_PID in labels:  # they come and go
                 return {semconv.HW_ID: device.id, **labels}
-            kept = self._labels[key] = device.attributes, {**device.attributes, **labels}
+            kept = self._labels[key] = device.attributes, {semconv.HW_ID: device.id, **device.attributes, **labels}
         return kept[1]
 
 

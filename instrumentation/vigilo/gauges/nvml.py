@@ -24,6 +24,7 @@ REOPEN_S: Final = 60.0
 LOOK_FOR_MISSING_S: Final = 600.0
 """The same, while one is missing and all that there are answer."""
 _LIBRARY_NOT_FOUND: Final = 12
+_UNKNOWN: Final = 999
 _log = logging.getLogger("vigilo")
 
 
@@ -106,8 +107,9 @@ class NvmlSampler:
         try:
             handle = call(nvml.nvmlDeviceGetHandleByIndex, index)
             uuid = _text(call(nvml.nvmlDeviceGetUUID, handle))
-        except (Lost, NoAnswer):
-            self._incomplete = True
+        except (Lost, NoAnswer) as error:
+            # One that may not be seen from a container will not be seen in a minute either.
+            self._incomplete |= isinstance(error, Lost) or error.code == _UNKNOWN
             return []
         attributes = self._attributes(handle, uuid, driver)
         serial = self._fact(nvml.nvmlDeviceGetSerial, handle)

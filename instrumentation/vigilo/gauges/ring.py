@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 MAX_READERS: Final = 16
 """Readers whose peaks are kept; the one that asked least lately is forgotten for another."""
+NOBODY_S: Final = 900.0
+"""Peaks are looked for as long as somebody asked for them within this."""
 NOTHING_S: Final = 60.0
-"""Seconds between looks where there is no device and nobody listens."""
+"""Seconds between looks where there is no device, or nobody is there for whom to look."""
 
 
 class Peaks(NamedTuple):
@@ -77,6 +79,7 @@ class Ring:
         self._stopped = threading.Event()
         self._woken = threading.Event()
         self._thread: threading.Thread | None = None
+        self._asked_s = float("-inf")
 
     def listen(self, callback: Listener) -> None:
         """Calls it after each look with the time of the monotonic clock and the devices, which may be none.
@@ -101,6 +104,7 @@ class Ring:
         if os.getpid() != self._owner_pid:
             return {}
         with self._lock:
+            self._asked_s = monotonic()
             seen = self._readers.pop(reader_id, {})
             self._readers[reader_id] = {}
             if len(self._readers) > MAX_READERS:
@@ -141,7 +145,7 @@ class Ring:
             for listener in listeners:
                 with internal_errors("looking after memory"):
                     listener(now_s, samples)
-            if samples or listeners:
+            if listeners or (samples and now_s - self._asked_s < NOBODY_S):
                 self._stopped.wait(self._interval_s)
             else:
                 self._woken.wait(max(self._interval_s, NOTHING_S))

@@ -208,6 +208,21 @@ def test_exchanged_gpus_are_seen_after_a_minute(gpu: ScriptedGpu) -> None:
     assert later["GPU-L4"]["attributes"]["hw.name"] == "NVIDIA L4"
 
 
+def test_a_gpu_that_may_not_be_seen_is_left_out_and_the_driver_is_not_opened_for_it_again(gpu: ScriptedGpu) -> None:
+    seen, opened = gpu.run(
+        SAMPLER,
+        """
+        change("gpu1.fail.nvmlDeviceGetUUID 4")
+        sampler.open()
+        for _ in range(20):
+            seen = look()
+        tell([seen, calls("nvmlInitWithFlags")])
+        """,
+    )
+    assert list(seen) == [FIRST]
+    assert opened == 1
+
+
 MIG = """
 change(
     "gpus 1", "gpu0.migs 2", "gpu0.fail.nvmlDeviceGetMemoryInfo_v2 4", "gpu0.fail.nvmlDeviceGetMemoryInfo 4",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vigilo.gauges import ring as rings
 from vigilo.gauges.ring import MAX_READERS, Peaks, Ring
 from vigilo.gauges.samples import DeviceSample
 from vigilo.gauges.snapshot import Snapshot
@@ -133,6 +134,19 @@ def test_it_stops(ring: Ring, script: Script) -> None:
     script.go_through()
     ring.stop()
     assert threads() == []
+
+
+def test_nobody_is_looked_for_when_nobody_asks(ring: Ring, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rings, "NOBODY_S", 0.0)
+    ring.peaks("otlp")
+    end_s = monotonic() + BOUND_S
+    while not script.count:
+        assert monotonic() < end_s
+        sleep(INTERVAL_S)
+    sleep(20 * INTERVAL_S)
+    assert script.count == 1  # the next comes in a minute,
+    ring.listen(lambda *_: None)  # or now
+    script.go_through((1, None))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
