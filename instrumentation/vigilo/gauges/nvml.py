@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from vigilo import semconv
-from vigilo.gauges.nvml_device import Device, call
+from vigilo.gauges.nvml_device import UNKNOWN, Device, call
 from vigilo.gauges.questions import Lost, NoAnswer
 from vigilo.gauges.samples import DeviceSample
 
@@ -24,7 +24,6 @@ REOPEN_S: Final = 60.0
 LOOK_FOR_MISSING_S: Final = 600.0
 """The same, while one is missing and all that there are answer."""
 _LIBRARY_NOT_FOUND: Final = 12
-_UNKNOWN: Final = 999
 _log = logging.getLogger("vigilo")
 
 
@@ -109,7 +108,7 @@ class NvmlSampler:
             uuid = _text(call(nvml.nvmlDeviceGetUUID, handle))
         except (Lost, NoAnswer) as error:
             # One that may not be seen from a container will not be seen in a minute either.
-            self._incomplete |= isinstance(error, Lost) or error.code == _UNKNOWN
+            self._incomplete |= isinstance(error, Lost) or error.code == UNKNOWN
             return []
         attributes = self._attributes(handle, uuid, driver)
         serial = self._fact(nvml.nvmlDeviceGetSerial, handle)

@@ -6,7 +6,6 @@ for a lock that the app's CUDA calls wait for too (github.com/flightlessmango/Ma
 
 from __future__ import annotations
 
-from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,8 +26,8 @@ RARELY_S: Final = 30.0
 # Numbers of nvml.h: nvmlReturn_t, nvmlFieldValue_t and nvmlTemperatureThresholds_t.
 UNSUPPORTED: Final = frozenset({3, 13, 25, 26})  # not supported, no such function, no such version, deprecated
 LOST: Final = frozenset({1, 9, 15, 16, 18, 28})  # not initialized, no driver, lost, reset required, mismatch, no GPU
-INVALID_ARGUMENT: Final = 2
-GONE: Final = frozenset({INVALID_ARGUMENT, 6, 999})
+INVALID_ARGUMENT, UNKNOWN = 2, 999
+GONE: Final = frozenset({INVALID_ARGUMENT, 6, UNKNOWN})
 """Not found, unknown: of a device that answered before it is the end."""
 NOT_AVAILABLE: Final = 0xFFFFFFFFFFFFFFFF
 _ENERGY, _POWER, _SENT, _RECEIVED = 83, 186, 197, 198
@@ -151,9 +150,12 @@ class Device:
         """Of the second version, as ``nvidia-smi`` shows it: the first counts what the driver reserves as used."""
         memory: Any = None
         if self._memory_v2:
-            with suppress(NoAnswer):  # older than driver 510, or in WSL
-                version = getattr(self._nvml, "nvmlMemory_v2", 0x02000028)
+            version = getattr(self._nvml, "nvmlMemory_v2", 0x02000028)
+            try:
                 memory = self._call(self._nvml.nvmlDeviceGetMemoryInfo, version)
+            except NoAnswer as error:
+                if not error.is_final and error.code != UNKNOWN:  # older than driver 510, or in WSL
+                    raise
         if memory is None:
             try:
                 memory = self._call(self._nvml.nvmlDeviceGetMemoryInfo)

@@ -161,6 +161,35 @@ def test_where_the_second_version_fails_the_first_one_is_asked(gpu: ScriptedGpu)
     assert asked == 1
 
 
+def test_a_call_that_timed_out_does_not_make_memory_jump(gpu: ScriptedGpu) -> None:
+    without, after = gpu.run(
+        SAMPLER,
+        """
+        sampler.open()
+        look()
+        change("gpu0.fail.nvmlDeviceGetMemoryInfo_v2 10")
+        without = look()
+        change("-gpu0.fail.nvmlDeviceGetMemoryInfo_v2")
+        tell([without, look()])
+        """,
+    )
+    assert (without[FIRST]["memory_used_bytes"], without[FIRST]["state"]) == (None, "ok")
+    assert after[FIRST]["memory_used_bytes"] == 1_000_000_000
+
+
+def test_a_gpu_that_answered_and_is_unknown_now_is_failed(gpu: ScriptedGpu) -> None:
+    seen = gpu.run(
+        SAMPLER,
+        """
+        sampler.open()
+        look()
+        change("gpu0.fail.nvmlDeviceGetMemoryInfo_v2 999", "gpu0.fail.nvmlDeviceGetMemoryInfo 999")
+        tell(look())
+        """,
+    )
+    assert [one["state"] for one in seen.values()] == ["failed", "ok"]
+
+
 @pytest.mark.parametrize("how", ["gpu1.lost 1", "gpus 1"])
 def test_a_lost_gpu_is_failed_until_it_is_back_and_the_driver_is_opened_once_a_minute(
     gpu: ScriptedGpu, how: str
