@@ -14,10 +14,8 @@ SHARE: Final = 0.5
 """Of what is free; the app goes on while it is written, and takes memory too."""
 
 
-def has_room_for_copy(place: Place, size_bytes: int | None) -> bool:
+def has_room_for_copy(place: Place, size_bytes: int) -> bool:
     """Whether so much fits into half of the memory that is free, by the machine and by the control group."""
-    if not size_bytes:
-        return True
     available = re.search(r"^MemAvailable:\s+(\d+) kB", place.text("/proc/meminfo") or "", re.MULTILINE)
     free = [int(available[1]) * 1024] if available else []
     limits = ControlGroup(place).limits()

@@ -113,3 +113,20 @@ class Resumed:
     unknown: tuple[str, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     consistency: str = "step"
+
+
+def told(saved: Saved) -> dict[str, Any]:
+    """A checkpoint in plain JSON values."""
+    return {
+        "step": saved.step,
+        "reason": saved.reason,
+        "path": str(saved.path),
+        "created_unix_s": saved.created_unix_s,
+        "size_bytes": saved.size_bytes,
+        "duration_s": saved.duration_s,
+        "consistency": saved.consistency,
+        "local_ok": saved.local_ok,
+        "mount_ok": saved.mount_ok,
+        "remote_ok": saved.remote_ok,
+        "missed": [{"path": str(one.path), "kind": one.kind, "why": one.why} for one in saved.missed],
+    }

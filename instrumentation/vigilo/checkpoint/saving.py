@@ -31,6 +31,10 @@ SMALL_REASONS: Final = frozenset({"disk", "output"})
 """There is too little room: only the newest stays."""
 
 
+_copying: set[Path] = set()
+"""Places with a copy under way, perhaps for ever: a mount that does not answer holds one thread and no more."""
+
+
 class Saving:
     """A checkpoint under way.
 
@@ -102,6 +106,9 @@ class Saving:
         source = self.written[0]
         for destination in self._left:
             try:
+                if destination.folder in _copying:
+                    raise TimeoutError("the copy before it is not done yet")
+                _copying.add(destination.folder)
                 path = places.within(limit_s, partial(self._copy, source.path, destination))
             except OSError as error:
                 self._miss(destination, error)
@@ -117,11 +124,14 @@ class Saving:
             self.written[0] = Written(source.path, source.kind, verified=source.verified, remote=remote)
 
     def _copy(self, source: Path, destination: Destination) -> Path:
-        self._size_bytes = self.manifest.size_bytes
-        self._make_room(destination)
-        path = copy_checkpoint(source, self.manifest, destination.folder)
-        self._rotate(destination)
-        return path
+        try:
+            self._size_bytes = self.manifest.size_bytes
+            self._make_room(destination)
+            path = copy_checkpoint(source, self.manifest, destination.folder)
+            self._rotate(destination)
+            return path
+        finally:
+            _copying.discard(destination.folder)
 
     def _make_room(self, destination: Destination) -> None:
         needed_bytes = int(self._size_bytes * ROOM)

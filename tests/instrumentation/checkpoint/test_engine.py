@@ -147,6 +147,7 @@ def test_what_is_written_in_the_background_is_what_was_so_at_the_step(make_engin
     engine, state, array = make_engine(), {"i": 1}, np.zeros(300_000)
     engine.register("state", state)
     engine.register("array", array)
+    engine.save()
     engine.request("session")
     engine.step()
     for value in range(50):

@@ -59,6 +59,7 @@ def test_a_model_and_its_optimizer(torch, make_engine, folder):
 def test_what_is_written_behind_a_step_is_a_copy_and_tied_weights_are_one(torch, make_engine, wait_until):
     model, engine = Module(torch, 1, "cpu"), make_engine()
     engine.register("model", model)
+    engine.save()
     engine.request("session")
     engine.step()
     model.state["head"].array[...] = 9
