@@ -98,13 +98,16 @@ def _place(session: Mapping[str, Any]) -> Iterator[Fact]:
     limits = session.get("session") or {}
     if (text := _session(limits)) is not None:
         limit_s = limits.get("limit_s")
+        text += f" ({limits['source']})" if limit_s else ""
         yield Fact("session", text, limits["uptime_s"] / limit_s if limit_s else None)
     idle = session.get("idle") or {}
     if idle.get("busy"):
         yield Fact("cell", f"running for {duration(idle.get('cell_s') or 0.0)}")
     for quota in session.get("quota") or ():
         limit_s = quota.get("limit_s")
-        yield Fact(_quota_name(quota), _quota(quota), (quota.get("used_s") or 0.0) / limit_s if limit_s else None)
+        sources = ", ".join(dict.fromkeys(str(quota[name]) for name in ("source", "limit_source") if quota.get(name)))
+        text = f"{_quota(quota)} ({sources})"
+        yield Fact(_quota_name(quota), text, (quota.get("used_s") or 0.0) / limit_s if limit_s else None)
     drive = (session.get("drive") or {}).get("state", "absent")
     if drive != "absent":
         yield Fact("Drive", drive, level="" if drive == "mounted" else "warn")

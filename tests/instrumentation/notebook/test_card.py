@@ -91,8 +91,10 @@ def test_the_facts_tell_all_there_is():
         "eval",
         "checkpoint",
     ]
-    assert told["session", "8 h 00 min left of about 9 h 00 min"].share == pytest.approx(1 / 9)
-    assert told["GPU quota", "20 h 00 min left of about 30 h 00 min a week"].share == pytest.approx(1 / 3)
+    assert told["session", "8 h 00 min left of about 9 h 00 min (reported)"].share == pytest.approx(1 / 9)
+    assert told["GPU quota", "20 h 00 min left of about 30 h 00 min a week (ledger, reported)"].share == pytest.approx(
+        1 / 3
+    )
     assert told["Tesla T4", "12.0 GiB of 15.0 GiB, 50% busy"].share == 0.8
     assert told["Tesla T4", "failed, memory not told"].level == "critical"
     assert told["<train>", "250 of 1,000, 3 min left"].share == 0.25
