@@ -18,6 +18,13 @@ from vigilo.notebook.session import current_session, shared_session
 HOUR_S = 3600.0
 
 
+@pytest.fixture(autouse=True)
+def _checkpoints_of_its_own():
+    """What warnings ask for here is not what the next test is about."""
+    yield
+    checkpoint.clear()
+
+
 @pytest.fixture
 def world(tmp_path):
     world = World(tmp_path / "root", tmp_path / "home")
