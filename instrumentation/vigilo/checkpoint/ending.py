@@ -145,16 +145,15 @@ class Ending:
         is_first = self._deadline_s is None
         if is_first:
             self._deadline_s = engine.now_s() + self._budget_s
-        if not engine.has_news():
-            return False
-        wait_s = WAIT_SHARE * self._budget_s
-        if engine.is_writing_here() or (is_first and engine.expects_step_within(wait_s)):
+        if engine.is_writing_here():  # only the interrupted code can end the save, and then ends the process
             self.asked = True
-            if is_first:
-                self._stop_waiting.clear()
-                return engine.helper.put(lambda: self._ask_again(wait_s)) or engine.is_writing_here()
             return True
-        return False
+        wait_s = WAIT_SHARE * self._budget_s
+        if not is_first or not engine.has_news() or not engine.expects_step_within(wait_s):
+            return False
+        self._stop_waiting.clear()
+        self.asked = engine.helper.put(lambda: self._ask_again(wait_s))
+        return self.asked
 
     def _ask_again(self, wait_s: float) -> None:
         if not self._stop_waiting.wait(wait_s):

@@ -164,8 +164,13 @@ class Saver:
 
     def _copies(self, saving: Saving) -> list[Staged] | None:
         """All items as they are now; None where there is no room for them, or one writes by itself and so right now."""
-        size_bytes = self.size_bytes()  # not known of the first one, which is waited for
-        if saving.manifest.reason == "memory" or size_bytes is None or not has_room_for_copy(self._place, size_bytes):
+        size_bytes = self.size_bytes()
+        if size_bytes is None:
+            # How large the first one gets is not known: the app waits for it, unless it is written behind its back.
+            has_room = threading.current_thread() is not threading.main_thread()
+        else:
+            has_room = saving.manifest.reason != "memory" and has_room_for_copy(self._place, size_bytes)
+        if not has_room:
             return None
         if any(not item.can_be_copied for item in self._items.values()):
             return None

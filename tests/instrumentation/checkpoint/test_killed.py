@@ -248,3 +248,38 @@ def test_what_dead_processes_left_is_removed_and_not_what_living_ones_write(fold
     os.utime(foreign, (0, 0))
     clean(folder)
     assert not foreign.exists()
+
+
+def test_sigterm_in_the_middle_of_a_save_lets_it_end(start_python, folder):
+    code = """
+import time
+from vigilo import checkpoint
+
+def save(path):
+    print("saving", flush=True)
+    time.sleep(1)
+    path.write_text("whole")
+
+checkpoint.register("slow", save=save, load=print)
+checkpoint.step(5)
+checkpoint.save()
+time.sleep(60)
+"""
+    process = start_python(code)
+    read_line(process)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (-signal.SIGTERM, ""), err
+    (found,) = list_checkpoints(folder)
+    assert (found.manifest.step, found.manifest.reason) == (5, "manual")
+
+
+def test_sigterm_after_the_handlers_were_removed(start_python, folder):
+    code = STEPS.replace("while True", "checkpoint.remove_handlers()\nwhile True") % ""
+    process = start_python(code)
+    read_line(process)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGTERM
+    assert list_checkpoints(folder) == []
