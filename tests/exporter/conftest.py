@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -75,6 +76,29 @@ def home(tmp_path):
     return tmp_path / "home"
 
 
+@pytest.fixture(scope="session")
+def _empty_store(tmp_path_factory):
+    """A store that has its tables: making them takes longer than most tests."""
+    home = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("VIGILO_RETENTION_DAYS", "VIGILO_CONTENT_RETENTION_DAYS"):
+            patch.setenv(name, "-1")
+        done = python("-c", ASK, home)
+    assert done.returncode == 0, done.stderr
+    return home / "db"
+
+
+@pytest.fixture
+def with_tables(home, _empty_store):
+    """Gives the store of ``home`` its tables, where something waits to be taken in and there is no store yet."""
+
+    def make():
+        if (home / "spool").exists() and not (home / "db").exists():
+            shutil.copytree(_empty_store, home / "db", symlinks=True)
+
+    return make
+
+
 @pytest.fixture
 def write_segments(home):
     """Writes segments into the spool of ``home``: each argument is the list of rows of one."""
@@ -98,10 +122,11 @@ def write_segments(home):
 
 
 @pytest.fixture
-def ask(home):
+def ask(home, with_tables):
     """Opens the store of ``home``, which takes in the spool, and gives the rows of each query."""
 
     def ask_store(*queries):
+        with_tables()
         done = python("-c", ASK, home, *queries)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -110,10 +135,11 @@ def ask(home):
 
 
 @pytest.fixture
-def vigilo_command(home):
+def vigilo_command(home, with_tables):
     """Runs ``vigilo`` with ``home`` as its folder."""
 
     def run(*arguments, environ=None):
+        with_tables()
         return python("-m", "vigilo_exporter.cli", *arguments, environ={"VIGILO_HOME": str(home), **(environ or {})})
 
     return run

@@ -78,6 +78,7 @@ class Repricing:
         """``server`` names the one that the calls are in; journals of one are never applied to another."""
         self._database = database
         self._journals = CostJournals(database, home, layout or Layout(), server)
+        self._told = ""
 
     def finish_begun(self) -> None:
         """Applies the batches that an earlier owner began.
@@ -96,7 +97,8 @@ class Repricing:
     def price_arrivals(self) -> None:
         """Prices what was taken in without a cost, and all that had none before.
 
-        Without a price table it is left for later: a report of what is there is worth more than none.
+        Without a price table it is left for later: a report of what is there is worth more than none. That is told
+        once, however often it is tried.
 
         Raises:
             ClickHouseError, OSError: as :meth:`run`.
@@ -109,8 +111,11 @@ class Repricing:
         except StoreError:
             raise
         except VigiloError as error:
-            _log.warning("vigilo: calls that came without a cost are not priced: %s", error)
+            if self._told != str(error):
+                self._told = str(error)
+                _log.warning("vigilo: calls that came without a cost are not priced: %s", error)
         else:
+            self._told = ""
             arrived.unlink()
 
     def run(self, selection: Selection, cause: str, *, dry_run: bool = False) -> tuple[ModelPrices, ...]:

@@ -97,7 +97,7 @@ def test_a_spool_that_cannot_be_read_is_told_of_without_a_traceback(home, write_
     (home / "spool" / "2.manifest").mkdir()
     done = vigilo_command("report")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"vigilo: cannot take in the segments in {home}/spool: ")
+    assert done.stderr.startswith(f"vigilo: cannot complete what was begun in {home}/spool: ")
     assert len(done.stderr.splitlines()) == 1
 
 

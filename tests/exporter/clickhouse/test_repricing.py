@@ -437,6 +437,22 @@ main()
     assert [row["cost"] for row in ask(COSTS)["answers"][0]] == ["0.0075"]
 
 
+def test_that_there_is_no_price_table_is_told_once(home, write_segments, python):
+    write_segments([call(1)])
+    code = """
+import sys
+from pathlib import Path
+from vigilo_exporter.clickhouse.store import open_store
+sys.modules["genai_prices"] = None
+with open_store(Path(sys.argv[1])) as store:
+    store.price_arrivals()
+    store.price_arrivals()
+"""
+    done = python("-c", code, home, environ={"VIGILO_RAISE_INTERNAL": ""})
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("not priced") == 1
+
+
 def test_text_names_each_model_and_what_became_of_its_calls(write_segments, vigilo_command):
     write_segments([old_call(1), call(2, "house-model")])
     done = vigilo_command("reprice", "--since", "2026-11-01")

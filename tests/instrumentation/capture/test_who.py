@@ -123,7 +123,8 @@ def test_the_id_of_an_earlier_answer_stays_what_the_provider_made_it(told, known
     assert told(Request("chat", "gcp.gemini", "m", parameters={name: known}))[name] == (shown or known)
 
 
-def test_full_content_leaves_what_the_app_said_of_a_call(told):
+def test_full_content_leaves_what_the_app_said_of_a_call(told, monkeypatch):
+    monkeypatch.setenv("VIGILO_CONTENT", "full")  # the first block of a process puts the policy before exporters
     request = Request("chat", "openai", "m", parameters={"gen_ai.request.stop_sequences": ["bob@example.com"]})
     shown = told(request, conversation="jane@example.com", operation="to bob@example.com", settings={"content": "full"})
     assert shown["gen_ai.conversation.id"] == "jane@example.com"
