@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 
-from vigilo.settings import settings_table
+from vigilo.settings import OTHER_VARIABLES, Settings, environment_name
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "tests" / "matrix" / "results"
@@ -18,6 +19,19 @@ def configuration() -> str:
     """The page of settings: a written head over the generated table."""
     head = (DOCS / "configuration.head.md").read_text("utf-8")
     return f"{head}\n{settings_table()}"
+
+
+def settings_table() -> str:
+    """The settings as a Markdown table, for the docs."""
+    rows = ["| `vigilo.toml` | variable | default | allowed | what it does |", "|---|---|---|---|---|"]
+    for spec in fields(Settings):
+        shown = spec.metadata.get("shown") or f"`{spec.default}`"
+        rows.append(
+            f"| `{spec.name}` | `{environment_name(spec.name)}` | {shown} | {spec.metadata['allowed']} "
+            f"| {spec.metadata['doc']} |"
+        )
+    rows += [f"| | `{variable}` | | | {doc} |" for variable, doc in OTHER_VARIABLES.items()]
+    return "\n".join(rows) + "\n"
 
 
 def coverage() -> str:

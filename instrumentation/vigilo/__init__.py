@@ -7,6 +7,8 @@
 - ``with vigilo.track(user="ada", conversation="c1"):`` says for whom and for what the calls inside are made
 - ``vigilo.quota.set(metric="tokens", limit=10_000, window="day", user="ada", mode="block")`` sets a limit
 - ``with vigilo.balance() as b:`` counts what the calls inside use, and what is left
+- ``vigilo.checkpoint.register("model", model)`` and ``vigilo.checkpoint.step()`` keep long work on disk
+- ``for batch in vigilo.task("train", batches):`` tells how far it is; ``%load_ext vigilo`` shows it in a notebook
 - ``vigilo.mask(text)`` and ``vigilo.price(provider, model, usage)`` are the policies, to use on their own
 """
 
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
+    import vigilo.checkpoint as checkpoint
     import vigilo.quota as quota
     from vigilo.capture.balance import balance
     from vigilo.capture.track import track
+    from vigilo.notebook.extension import load_ipython_extension, unload_ipython_extension
+    from vigilo.notebook.tasks import task
     from vigilo.policy.mask import mask
     from vigilo.policy.pricing import price
 
@@ -32,12 +37,16 @@ __all__ = [
     "RateLimited",
     "VigiloError",
     "balance",
+    "checkpoint",
     "instrument",
+    "load_ipython_extension",
     "mask",
     "price",
     "quota",
+    "task",
     "track",
     "uninstrument",
+    "unload_ipython_extension",
     "unwrap",
     "wrap",
 ]
@@ -45,9 +54,12 @@ __all__ = [
 Client = TypeVar("Client")
 _LAZY = {
     "balance": "vigilo.capture.balance",
+    "load_ipython_extension": "vigilo.notebook.extension",
     "mask": "vigilo.policy.mask",
     "price": "vigilo.policy.pricing",
+    "task": "vigilo.notebook.tasks",
     "track": "vigilo.capture.track",
+    "unload_ipython_extension": "vigilo.notebook.extension",
 }
 
 
@@ -133,8 +145,8 @@ def __getattr__(name: str) -> Any:
     # Loaded at first use: `import vigilo` stays free of what an app may never need.
     from importlib import import_module
 
-    if name == "quota":
-        return import_module("vigilo.quota")
+    if name in ("checkpoint", "quota"):
+        return import_module(f"vigilo.{name}")
     if (module := _LAZY.get(name)) is not None:
         globals()[name] = value = getattr(import_module(module), name)
         return value

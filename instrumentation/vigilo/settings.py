@@ -6,21 +6,19 @@ The table of settings in ``docs/configuration.md`` is made from the fields below
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from vigilo import setting_values
 from vigilo.errors import ConfigError, report_internal
+from vigilo.settings_file import CONFIG_FILE_NAME, SECTIONS, read_file, read_section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONFIG_FILE_NAME = "vigilo.toml"
 CAPTURE_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 EMIT_EVENT = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"
 COMPLETION_HOOK = "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK"
@@ -31,12 +29,6 @@ _CAPTURE_MODES = {
     "EVENT_ONLY": ("content_on", "events"),
     "SPAN_AND_EVENT": ("content_on", "both"),
 }
-SECTIONS = {
-    "mask": "vigilo.policy.mask.user_rules:UserRules",
-    "prices": "vigilo.policy.price_file:PriceFile",
-    "quota": "vigilo.policy.quota.file:QuotaFile",
-}
-"""Tables of ``vigilo.toml`` and the class that reads each: ``Class.parse(path, table)`` raises ConfigError."""
 OTHER_VARIABLES = {
     "VIGILO_USER_ID_KEY": "key of the pseudonyms of users, 64 hex digits, where many machines share one; several "
     "separated by commas, newest first; without it the key is in `user_id.key` in `home`",
@@ -435,10 +427,10 @@ def _chosen(environ: Mapping[str, str] | None, working_directory: Path | None) -
         chosen["operation_events"] = ("on" if emit == "true" else "off", EMIT_EVENT)
     if hook := environ.get(COMPLETION_HOOK, "").strip():
         chosen["completion_hook"] = (hook, COMPLETION_HOOK)
-    path, table = _read_file(environ, working_directory or Path.cwd())
+    path, table = read_file(environ, working_directory or Path.cwd())
     for key, value in table.items():
         if key in SECTIONS:
-            _section(key, path, value)
+            read_section(key, path, value)
             continue
         if key not in known:
             raise ConfigError(f"{path}: unknown key `{key}`; allowed are {_names([*known, *SECTIONS])}")
@@ -452,25 +444,6 @@ def _chosen(environ: Mapping[str, str] | None, working_directory: Path | None) -
             raise ConfigError(f"unknown variable `{variable}`; allowed are {allowed}")
         chosen[key] = (_parsed(known[key], text, f"`{variable}`"), variable)
     return chosen
-
-
-def load_section(name: str, environ: Mapping[str, str] | None = None, working_directory: Path | None = None) -> Any:
-    """What a table of ``vigilo.toml`` says, read by its class in :data:`SECTIONS`; None where there is no such table.
-
-    Raises:
-        ConfigError: the file or the table is wrong; names the key, the value and what is allowed.
-    """
-    environ = os.environ if environ is None else environ
-    path, table = _read_file(environ, working_directory or Path.cwd())
-    return _section(name, path, table[name]) if name in table else None
-
-
-def _section(name: str, path: Path, table: object) -> Any:
-    if not isinstance(table, dict):
-        raise ConfigError(f"{path}: `{name}` is {table!r}; it is a table, `[{name}]`")
-    module, _, reader = SECTIONS[name].partition(":")
-    # Read by the policy that it is for, and only where there is such a table.
-    return getattr(import_module(module), reader).parse(path, table)
 
 
 @cache
@@ -503,41 +476,6 @@ def _warn_of_full_content() -> None:
         'them. `VIGILO_CONTENT=masked`, the default, masks them; `content = "masked"` in %s does too.',
         CONFIG_FILE_NAME,
     )
-
-
-def settings_table() -> str:
-    """The settings as a Markdown table, for the docs."""
-    rows = ["| `vigilo.toml` | variable | default | allowed | what it does |", "|---|---|---|---|---|"]
-    for spec in fields(Settings):
-        shown = spec.metadata.get("shown") or f"`{spec.default}`"
-        rows.append(
-            f"| `{spec.name}` | `{environment_name(spec.name)}` | {shown} | {spec.metadata['allowed']} "
-            f"| {spec.metadata['doc']} |"
-        )
-    rows += [f"| | `{variable}` | | | {doc} |" for variable, doc in OTHER_VARIABLES.items()]
-    return "\n".join(rows) + "\n"
-
-
-def config_file(environ: Mapping[str, str] | None = None, working_directory: Path | None = None) -> Path:
-    """Where the settings file is, or would be."""
-    named = (os.environ if environ is None else environ).get("VIGILO_CONFIG")
-    return Path(named).expanduser() if named else (working_directory or Path.cwd()) / CONFIG_FILE_NAME
-
-
-def _read_file(environ: Mapping[str, str], working_directory: Path) -> tuple[Path, dict[str, Any]]:
-    path = config_file(environ, working_directory)
-    if not path.is_file():
-        if environ.get("VIGILO_CONFIG"):
-            raise ConfigError(f"`VIGILO_CONFIG` names {path}, which is not a file")
-        return path, {}
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        return path, tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from None
 
 
 def _parsed(spec: Field[Any], value: object, where: str) -> Any:

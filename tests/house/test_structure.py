@@ -67,6 +67,7 @@ def test_the_exporter_imports_only_names_settings_and_errors_of_the_instrumentat
     allowed += ("vigilo.policy.price_file", "vigilo.policy.price_update", "vigilo.policy.price_words")
     allowed += ("vigilo.policy.live_prices",)  # vigilo doctor tells when the table is old
     allowed += ("vigilo.tallies",)  # what the export tells of itself
+    allowed += ("vigilo.notebook", "vigilo.gauges", "vigilo.checkpoint")  # vigilo notebook doctor
     allowed += ("vigilo.quota", "vigilo.policy.quota", "vigilo.state")  # the command line sets and shows quotas
     # What is removed from the store, and whose: by the names of attributes, and the pseudonyms of an id.
     allowed += ("vigilo.policy.pseudonym", "vigilo.policy.export.content_names", "vigilo.policy.export.rules")

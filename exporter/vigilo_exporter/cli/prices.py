@@ -120,7 +120,7 @@ def update(
 
 def _file(path: Path | None) -> tuple[str, PriceFile | None]:
     from vigilo.policy.price_file import PriceFile
-    from vigilo.settings import CONFIG_FILE_NAME, config_file, load_section
+    from vigilo.settings_file import CONFIG_FILE_NAME, config_file, load_section
 
     if path is None:
         return str(config_file()), load_section("prices")

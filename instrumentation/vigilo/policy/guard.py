@@ -9,7 +9,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from vigilo.errors import ConfigError, VigiloError, internal_errors, report_internal
-from vigilo.settings import app_settings, load_section
+from vigilo.settings import app_settings
+from vigilo.settings_file import load_section
 from vigilo.state import exists
 
 if TYPE_CHECKING:

@@ -150,7 +150,7 @@ class LivePrices:
 
             self._home = app_settings().home
         if self._config is None:
-            from vigilo.settings import config_file
+            from vigilo.settings_file import config_file
 
             self._config = config_file().absolute()
         return self._home
@@ -181,7 +181,7 @@ def _section_of(config: Path) -> Any:
     def read() -> PriceFile | None:
         if not config.is_file():
             return None
-        from vigilo.settings import load_section
+        from vigilo.settings_file import load_section
 
         section: PriceFile | None = load_section("prices", {"VIGILO_CONFIG": str(config)})
         return section

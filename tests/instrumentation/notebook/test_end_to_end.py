@@ -8,7 +8,7 @@ import pytest
 from tests.instrumentation.gauges.scripted_gpu import TWO_T4, build, compiler
 from tests.instrumentation.notebook.kernel import kernel, wait_until
 
-LOAD = "%load_ext vigilo.notebook.extension"
+LOAD = "%load_ext vigilo"
 MODEL = """
 import os, time
 from pathlib import Path

@@ -11,7 +11,7 @@ from tests.instrumentation.notebook.kernel import kernel, kernel_environment
 
 from vigilo.testing import ProviderServer
 
-LOAD = "%load_ext vigilo.notebook.extension"
+LOAD = "%load_ext vigilo"
 STATE = """
 import json, signal, threading
 from vigilo.instrumentors import INSTRUMENTORS
@@ -59,7 +59,7 @@ def test_unloading_restores_everything(notebook):
     notebook.run(LOAD)
     notebook.run("%vigilo status")
     assert state(notebook) != fresh
-    notebook.run("%unload_ext vigilo.notebook.extension")
+    notebook.run("%unload_ext vigilo")
     after = state(notebook)
     # Helpers that wait, and hold nothing of the notebook's: of the driver, of looks at memory, of the end.
     waiting = ("vigilo-gpu", "vigilo-peaks", "vigilo-checkpoint-end")
@@ -86,7 +86,7 @@ def test_reloading_works(notebook):
     notebook.run(STATE)
     notebook.run(LOAD)
     once = state(notebook)
-    ran = notebook.run("%reload_ext vigilo.notebook.extension")
+    ran = notebook.run("%reload_ext vigilo")
     assert ran.errors == ""
     assert {**state(notebook), "sigterm": ""} == {**once, "sigterm": ""}
 

@@ -14,7 +14,7 @@ import pytest
 from nbclient import NotebookClient
 from tests.instrumentation.notebook.kernel import kernel, kernel_environment, wait_until
 
-LOAD = "%load_ext vigilo.notebook.extension"
+LOAD = "%load_ext vigilo"
 MODEL = """
 import time
 import numpy

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vigilo.errors import ConfigError, report_internal
 from vigilo.policy.mask.slow_patterns import why_refused
 from vigilo.policy.mask.spans import KINDS, Span, blanked
-from vigilo.settings import load_section
+from vigilo.settings_file import load_section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

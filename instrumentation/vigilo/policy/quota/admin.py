@@ -12,7 +12,8 @@ from vigilo.policy.quota.personal import personal_rules
 from vigilo.policy.quota.rules import in_unit, make_rule, name_of, place_in, place_of, scope_name, scope_of, to_json
 from vigilo.policy.quota.status import of_rules
 from vigilo.policy.quota.windows import window_at
-from vigilo.settings import load_section, load_settings
+from vigilo.settings import load_settings
+from vigilo.settings_file import load_section
 from vigilo.state import exists, open_store
 from vigilo.state.store import StateError
 

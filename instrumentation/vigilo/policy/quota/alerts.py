@@ -29,7 +29,7 @@ from vigilo import semconv
 from vigilo.errors import report_internal
 from vigilo.policy.quota.outbox import Outbox
 from vigilo.policy.quota.webhook import webhook
-from vigilo.settings import load_section
+from vigilo.settings_file import load_section
 from vigilo.tallies import REFUSALS, THRESHOLDS
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from vigilo.policy.pseudonym import load_key, user_pseudonym
 from vigilo.policy.quota.file import QuotaFile
 from vigilo.policy.quota.personal import personal_rules
 from vigilo.policy.quota.rules import name_of
-from vigilo.settings import Settings, load_section, load_settings
+from vigilo.settings import Settings, load_settings
+from vigilo.settings_file import load_section
 
 WHOLE = """
 [quota]
