@@ -178,8 +178,9 @@ def test_the_public_api_is_sorted_and_there():
     assert sorted(vigilo.__all__) == vigilo.__all__
     errors = ["QuotaExceeded", "RateLimited", "VigiloError"]
     policies = ["mask", "price", "quota"]
+    long_work = ["checkpoint", "load_ipython_extension", "task", "unload_ipython_extension"]
     rest = ["balance", "instrument", "track", "uninstrument", "unwrap", "wrap"]
-    assert vigilo.__all__ == sorted([*errors, *policies, *rest])
+    assert vigilo.__all__ == sorted([*errors, *policies, *long_work, *rest])
     assert all(getattr(vigilo, name) is not None for name in vigilo.__all__)
 
 
