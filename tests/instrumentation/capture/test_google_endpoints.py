@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import pytest
 from google import genai
@@ -46,6 +47,8 @@ def opened(**options):
 @pytest.fixture(params=["aiohttp", "httpx"])
 def transport(request, monkeypatch):
     """What the async client calls through: aiohttp where it is installed."""
+    if request.param == "aiohttp" and find_spec("aiohttp") is None:
+        pytest.skip("the oldest SDK leaves aiohttp's sessions open, so aiohttp is not installed beside it")
     monkeypatch.setattr("google.genai._api_client.has_aiohttp", request.param == "aiohttp")
 
 
