@@ -78,6 +78,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/exporter_memory.py
 	$(BIN)/python benchmarks/ingest_speed.py
 	$(BIN)/python benchmarks/store_size.py
+	$(BIN)/python benchmarks/gauge_cost.py
+	$(BIN)/python benchmarks/oom_forecast.py
 	$(BIN)/python benchmarks/query_speed.py --calls 1000000
 
 # The same beside other instrumentations; installs each into an environment of its own in the user's cache.
