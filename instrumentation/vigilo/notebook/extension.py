@@ -65,10 +65,10 @@ class Extension:
 
     def turn_on(self) -> None:
         """Turns everything on, and says so in one line."""
-        with internal_errors("starting the session of the notebook"):
-            self._start_session()
         with internal_errors("turning on the telemetry of the notebook"):
             self._start_telemetry()
+        with internal_errors("starting the session of the notebook"):
+            self._start_session()
         with internal_errors("watching memory"):
             self._watch_memory()
         with internal_errors("getting ready for checkpoints"):
@@ -100,19 +100,19 @@ class Extension:
             self._undo.callback(self._card.close)
         self._card.show(live=self._is_notebook())
 
-    def _start_session(self) -> None:
+    def _start_telemetry(self) -> None:
+        from vigilo.notebook import telemetry
         from vigilo.notebook.session import shared_session
 
         self.session = shared_session()
-        self.session.start()
-        self._undo.callback(self.session.stop)
+        self._undo.push(telemetry.turn_on(self.session.platform))
+        telemetry.tell_session(self.session)
 
-    def _start_telemetry(self) -> None:
-        from vigilo.notebook import telemetry
-
+    def _start_session(self) -> None:
+        # After the telemetry: the first thing that a session finds may be a restart, which is told as an event.
         if self.session is not None:
-            self._undo.push(telemetry.turn_on(self.session.platform))
-            telemetry.tell_session(self.session)
+            self.session.start()
+            self._undo.callback(self.session.stop)
 
     def _watch_memory(self) -> None:
         from vigilo.gauges import memory_watch
