@@ -64,6 +64,7 @@ def test_the_instrumentation_never_imports_the_exporter():
 def test_the_exporter_imports_only_names_settings_and_errors_of_the_instrumentation():
     # The store prices what arrives without a price, by the table that the app itself goes by.
     allowed = ("vigilo.semconv", "vigilo.settings", "vigilo.errors", "vigilo.testing", "vigilo.policy.pricing")
+    allowed += ("vigilo.settings_file",)
     allowed += ("vigilo.policy.price_file", "vigilo.policy.price_update", "vigilo.policy.price_words")
     allowed += ("vigilo.policy.live_prices",)  # vigilo doctor tells when the table is old
     allowed += ("vigilo.tallies",)  # what the export tells of itself

@@ -48,7 +48,7 @@ def test_a_wrong_variable_is_named_with_its_value_and_what_is_allowed(tmp_path, 
     [
         (
             "contents = 'off'",
-            r"vigilo\.toml: unknown key `contents`; allowed are `clickhouse_cluster`, .*`content_max",
+            r"vigilo\.toml: unknown key `contents`; allowed are `accelerator_quota_s`, .*`content_max",
         ),
         ("content_max_chars = true", r"vigilo\.toml: `content_max_chars` is True; allowed is a whole number"),
         ("content_max_chars = 1.5", r"`content_max_chars` is 1\.5"),
