@@ -80,10 +80,8 @@ def home(tmp_path):
 def _empty_store(tmp_path_factory):
     """A store that has its tables: making them takes longer than most tests."""
     home = tmp_path_factory.mktemp("store")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("VIGILO_RETENTION_DAYS", "VIGILO_CONTENT_RETENTION_DAYS"):
-            patch.setenv(name, "-1")
-        done = python("-c", ASK, home)
+    for_ever = dict.fromkeys(("VIGILO_RETENTION_DAYS", "VIGILO_CONTENT_RETENTION_DAYS"), "-1")  # as in every test
+    done = python("-c", ASK, home, environ=for_ever)
     assert done.returncode == 0, done.stderr
     return home / "db"
 
