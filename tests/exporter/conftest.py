@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -90,9 +91,12 @@ def _empty_store(tmp_path_factory):
 def with_tables(home, _empty_store):
     """Gives the store of ``home`` its tables, where something waits to be taken in and there is no store yet."""
 
+    one_at_a_time = threading.Lock()
+
     def make():
-        if (home / "spool").exists() and not (home / "db").exists():
-            shutil.copytree(_empty_store, home / "db", symlinks=True)
+        with one_at_a_time:
+            if (home / "spool").exists() and not (home / "db").exists():
+                shutil.copytree(_empty_store, home / "db", symlinks=True)
 
     return make
 
