@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -80,10 +81,8 @@ def home(tmp_path):
 def _empty_store(tmp_path_factory):
     """A store that has its tables: making them takes longer than most tests."""
     home = tmp_path_factory.mktemp("store")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("VIGILO_RETENTION_DAYS", "VIGILO_CONTENT_RETENTION_DAYS"):
-            patch.setenv(name, "-1")
-        done = python("-c", ASK, home)
+    for_ever = dict.fromkeys(("VIGILO_RETENTION_DAYS", "VIGILO_CONTENT_RETENTION_DAYS"), "-1")  # as in every test
+    done = python("-c", ASK, home, environ=for_ever)
     assert done.returncode == 0, done.stderr
     return home / "db"
 
@@ -92,9 +91,12 @@ def _empty_store(tmp_path_factory):
 def with_tables(home, _empty_store):
     """Gives the store of ``home`` its tables, where something waits to be taken in and there is no store yet."""
 
+    one_at_a_time = threading.Lock()
+
     def make():
-        if (home / "spool").exists() and not (home / "db").exists():
-            shutil.copytree(_empty_store, home / "db", symlinks=True)
+        with one_at_a_time:
+            if (home / "spool").exists() and not (home / "db").exists():
+                shutil.copytree(_empty_store, home / "db", symlinks=True)
 
     return make
 

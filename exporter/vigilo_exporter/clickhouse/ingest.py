@@ -280,10 +280,10 @@ class Ingest:
             (self._spool / name).unlink(missing_ok=True)
 
     def _set_group_aside(self, manifest: Manifest, reason: str) -> None:
-        # The manifest goes first: what it names is delivered.
-        (self._spool / manifest.name).unlink()
+        # The manifest goes last: whoever dies in between leaves a group of which a part is gone, and not new segments.
         for name in manifest.segments:
             self._set_aside(name, reason)
+        (self._spool / manifest.name).unlink()
 
     def _set_aside(self, name: str, reason: str) -> None:
         if self._pieces.set_aside(name, reason):

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("vigilo")
 INGEST_EVERY_S, MAX_BACKOFF_S = 0.5, 30.0
 REST_RATIO, MAX_REST_S = 4, 5.0
-"""Each round is followed by a rest of so many times as long: an insert of one row takes tenths of a second of CPU, so
-without it an app that never pauses would take most of a core."""
+"""Each round is followed by a rest of so many times as long, within bounds: an insert of one row takes tenths of a
+second of CPU, so without it an app that never pauses would take most of a core."""
 PRICE_EVERY_S, PRICE_AT_SERVER_EVERY_S = 10.0, 600.0
 """Pricing looks at all calls without a price, so not with each round."""
 MAINTAIN_EVERY_S = 60.0
