@@ -34,6 +34,7 @@ ROWS = (  # name, environment, kind of the worker
     ("vigilo: GPUs, once a second for peaks", "vigilo", "vigilo_ring"),
     ("OpenLIT: GPUs", "openlit", "openlit_gpu"),
     ("vigilo: host and process", "vigilo", "vigilo_host"),
+    ("OpenTelemetry's SDK alone, as many points", "vigilo", "floor"),
     ("system-metrics: as it comes", "system_metrics", "system_metrics"),
     ("system-metrics: no connections, no threads", "system_metrics", "system_metrics_less"),
 )

@@ -51,6 +51,11 @@ def instrument(kind: str) -> None:
         from openlit.instrumentation.gpu import GPUInstrumentor
 
         GPUInstrumentor().instrument()
+    elif kind == "floor":  # as many instruments and points as vigilo's of the host, that look at nothing
+        meter = metrics.get_meter("floor")
+        for number in range(24):
+            seen = [metrics.Observation(1.0, {"state": str(state)}) for state in range(2)]
+            meter.create_observable_gauge(f"floor.{number}", [lambda _, seen=seen: seen])
     else:
         from opentelemetry.instrumentation import system_metrics
 
