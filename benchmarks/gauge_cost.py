@@ -84,7 +84,7 @@ def main() -> None:
         lines = module.TWO_T4.splitlines()
         kept = [line for line in lines if not line.startswith(tuple(f"gpu1.{name} " for name in UNTOLD))]
         script.write_text("\n".join([*kept, "gpu1.fail.nvmlDeviceGetUtilizationRates 4", ""]), "utf-8")
-        environment = dict(os.environ)
+        environment = {**os.environ, "VIGILO_HOME": str(Path(folder) / "home")}
         if not chosen.real:
             environment |= {"LD_LIBRARY_PATH": str(module.build(Path(folder))), "SCRIPTED_NVML": str(script)}
         for name, env, kind in ROWS:

@@ -124,15 +124,19 @@ def request(reason: str) -> None:
     shared_engine().request(reason)
 
 
-def serve() -> Saved | None:
+def serve(*, interrupted: bool = False) -> Saved | None:
     """A safe point other than a step, such as the end of a cell: writes what is due. Never raises.
 
     It waits until it lies at the first place; copies to others, such as Google Drive, are made behind it.
 
+    Args:
+        interrupted: an error or an interrupt ended the cell, and a step is perhaps half done. It is said of what is
+            written from now until the next call.
+
     Returns:
         What was written; None where nothing was due or it could not be written.
     """
-    return shared_engine().serve()
+    return shared_engine().serve(interrupted=interrupted)
 
 
 def busy() -> None:

@@ -59,7 +59,7 @@ class Engine:
         self._items: dict[str, Item] = {}
         self._requests = Requests(place.monotonic_s, settings.checkpoint_every_s)
         self._saver = Saver(place, self._items, self._requests, self._places, settings.checkpoint_keep)
-        self._step, self._at_rest, self._rest_is_told = 0, False, False
+        self._step, self._at_rest, self._rest_is_told, self._rest = 0, False, False, "cell"
         self._begun = False  # it is clear that this computation is the one to keep
         self._held_back: bool | None = None
         self._last_step_s, self._step_s = 0.0, 0.0
@@ -97,11 +97,12 @@ class Engine:
             self._ending.go_on()
         return self._step
 
-    def serve(self) -> Saved | None:
+    def serve(self, *, interrupted: bool = False) -> Saved | None:
+        self._rest = "interrupted" if interrupted else "cell"
         self._saver.dirty = self._saver.dirty or bool(self._items)
         saved = None
         with internal_errors("writing a checkpoint"):
-            saved = self._serve("cell", FIRST_PLACE)
+            saved = self._serve(self._rest, FIRST_PLACE)
         self._at_rest = True
         if self._ending.asked:
             self._ending.go_on()
@@ -227,7 +228,7 @@ class Engine:
             return
         if not consistency:
             ended = reason == "exit" and "ipykernel" not in sys.modules
-            consistency = "cell" if self._at_rest else "exit" if ended else "interrupted"
+            consistency = self._rest if self._at_rest else "exit" if ended else "interrupted"
 
         def write() -> None:
             with suppress(CheckpointError):  # told already
@@ -281,7 +282,7 @@ class Engine:
         ends_s = monotonic() + FORCE_AFTER_S
         while self._requests.waiting:
             if self._at_rest and self._rest_is_told:
-                self._serve("cell", COPY)
+                self._serve(self._rest, COPY)
                 return
             if monotonic() >= ends_s:
                 break

@@ -198,7 +198,7 @@ class Extension:
         # Who interrupts a cell stays; after an error the kernel is often the next to go, as when memory ran out.
         if isinstance(error, Exception):
             checkpoint.request("exception")
-        checkpoint.serve()
+        checkpoint.serve(interrupted=error is not None)
 
     # ---- the shell
 

@@ -168,6 +168,20 @@ def test_a_request_is_served_between_cells(make_engine, folder):
     assert reasons_of(folder) == ["idle"]
 
 
+def test_what_a_failed_cell_left_is_told_apart(make_engine):
+    engine = make_engine()
+    state = {"a": 1}
+    engine.register("state", state)
+    engine.request("exception")
+    assert engine.serve(interrupted=True).consistency == "interrupted"
+    state["a"] = 2
+    engine.save_last("sigterm", 5.0)
+    assert engine.resume().consistency == "interrupted"
+    engine.serve()  # the next cell went well
+    engine.save_last("sigterm", 5.0)
+    assert engine.resume().consistency == "cell"
+
+
 def test_a_request_while_no_cell_runs_is_served_at_once(make_engine, folder, wait_until):
     engine = make_engine()
     engine.register("state", {"a": 1})

@@ -154,7 +154,7 @@ def test_a_cell_that_fails_leaves_a_checkpoint(notebook, tmp_path):
     notebook.run("for number in range(7):\n    train()\n    checkpoint.step()\nraise MemoryError", may_fail=True)
     assert wait_until(lambda: len(checkpoints(tmp_path)) == 1)
     saved = manifest(checkpoints(tmp_path)[0])
-    assert (saved["step"], saved["reason"]) == (7, "exception")
+    assert (saved["step"], saved["reason"], saved["consistency"]) == (7, "exception", "interrupted")
 
 
 def test_the_magic_writes_a_checkpoint(notebook, tmp_path):
