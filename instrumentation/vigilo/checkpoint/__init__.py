@@ -19,6 +19,7 @@ a cell, or the end of the process.
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 from vigilo.checkpoint.results import CheckpointError, Resumed, Saved, Written
@@ -51,6 +52,7 @@ __all__ = [
 ]
 
 _shared: Engine | None = None
+_lock = threading.RLock()  # the handler of a signal may ask as well
 
 
 def shared_engine() -> Engine:
@@ -61,7 +63,9 @@ def shared_engine() -> Engine:
         from vigilo.notebook.place import Place
         from vigilo.settings import app_settings
 
-        _shared = Engine(Place.here(), app_settings())
+        made = Engine(Place.here(), app_settings())
+        with _lock:  # threads that ask at the same time get the same
+            _shared = _shared or made
     return _shared
 
 
@@ -209,8 +213,8 @@ def remove_handlers() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _shared
-    _shared = None
+    global _lock, _shared
+    _lock, _shared = threading.RLock(), None
 
 
 if hasattr(os, "register_at_fork"):

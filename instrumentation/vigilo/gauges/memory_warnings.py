@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from vigilo import semconv
-from vigilo.errors import report_internal
+from vigilo.errors import internal_errors, report_internal
+from vigilo.loaded import loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,13 +78,9 @@ def tell(warning: Warning_, labels: Mapping[str, str], callbacks: tuple[Callable
 
 def request_checkpoint() -> None:
     """Only where the app has checkpoints: nothing is imported for it. Asking is all, a safe point writes it."""
-    checkpoint = sys.modules.get("vigilo.checkpoint")
-    request = getattr(checkpoint, "request", None)
-    if request is not None:
-        try:
-            request("memory")
-        except Exception as error:  # noqa: BLE001 - the warning is told all the same
-            report_internal("requesting a checkpoint", error)
+    with internal_errors("requesting a checkpoint"):
+        if (checkpoint := loaded("vigilo.checkpoint")) is not None:
+            checkpoint.request("memory")
 
 
 def _in_words(seconds: float) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vigilo import semconv
 from vigilo.errors import internal_errors
+from vigilo.loaded import loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,8 +88,7 @@ class Alerts:
         if alert.save and alert.kind in REQUESTS:
             with internal_errors("asking for a checkpoint"):
                 # Where nobody has imported it, nothing is registered to be saved.
-                checkpoint: Any = sys.modules.get("vigilo.checkpoint")
-                if checkpoint is not None:
+                if (checkpoint := loaded("vigilo.checkpoint")) is not None:
                     checkpoint.request(alert.kind)
         for callback in list(self.callbacks):
             try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vigilo.errors import internal_errors
+from vigilo.loaded import loaded
 
 if TYPE_CHECKING:
     from vigilo.notebook.session import Session
@@ -39,10 +39,8 @@ def overview(session: Session, wait_s: float = 0.0) -> dict[str, Any]:
         from vigilo.notebook.tasks import tasks
 
         found["tasks"] = [asdict(one) for one in tasks()]
-    if "vigilo.checkpoint" in sys.modules:
-        with internal_errors("reading checkpoints for the status"):
-            from vigilo import checkpoint
-
+    with internal_errors("reading checkpoints for the status"):
+        if (checkpoint := loaded("vigilo.checkpoint")) is not None:
             found["checkpoint"] = checkpoint.status()
     return found
 
@@ -76,7 +74,7 @@ def _host(session: Session) -> dict[str, int]:
 
 
 def _forecasts() -> list[dict[str, Any]]:
-    module = sys.modules.get("vigilo.gauges.memory_watch")
+    module = loaded("vigilo.gauges.memory_watch")
     watch = module.current_watch() if module is not None else None
     return [
         {

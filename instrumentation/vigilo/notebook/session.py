@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from vigilo.errors import internal_errors
+from vigilo.loaded import loaded
 from vigilo.notebook import rules
 from vigilo.notebook.alerts import Alerts
 from vigilo.notebook.clocks import CellClock, SessionClock
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 EVERY_S = 30.0
 """Between two heartbeats."""
+_OPEN_WAIT_S = 1.0
 _STOP_WAIT_S = 2.0
 
 
@@ -63,7 +64,7 @@ class Session:
         self._wait_s = wait_s
         self._owner = os.getpid()
         self._machine, self._process = machine_id(place), process_id(place)
-        self._opened = self._stopped = False
+        self._opened, self._stopped = threading.Event(), False
         self._names: list[str] | None = None
         self._kept_told: object = None
         self._was_mounted = self._was_up = False
@@ -82,7 +83,10 @@ class Session:
         self.cells.ended(failed=failed)
 
     def start(self) -> None:
-        """Watches from a daemon thread: heartbeat every 30 s, warnings. Harmless when it was started before."""
+        """Watches from a daemon thread: heartbeat every 30 s, warnings. Harmless when it was started before.
+
+        Waits until it is known what happened to the kernel before: a small file in ``home``, a second at the most.
+        """
         if os.getpid() != self._owner:
             return
         with internal_errors("watching the session"), self._lock:
@@ -92,6 +96,7 @@ class Session:
             self._thread = threading.Thread(target=self._watch, args=(self._stop,), name="vigilo: session", daemon=True)
             self._thread.start()
             atexit.register(self.stop)
+            self._opened.wait(_OPEN_WAIT_S)
 
     def stop(self) -> None:
         """Ends the thread, and writes what the next session needs to know. Harmless when it is not running."""
@@ -120,8 +125,8 @@ class Session:
         if os.getpid() != self._owner or not self._ticking.acquire(blocking=False):
             return
         try:
-            self.observed.look(wait_s)
             self._open()
+            self.observed.look(wait_s)
             self._notice_changes()
             self.observed.keep(self._beat(), wait_s)
             self._warn()
@@ -203,10 +208,13 @@ class Session:
 
     def _open(self) -> None:
         """Learns, once, what happened to this kernel before."""
-        if self._opened:
-            return
-        self._opened = True
-        before = self.observed.carried.kernel_before()
+        if not self._opened.is_set():
+            try:
+                self._learn(self.observed.carried.kernel_before())
+            finally:
+                self._opened.set()
+
+    def _learn(self, before: Beat | None) -> None:
         if before is None or before.machine != self._machine:
             return
         if self.platform.managed:
@@ -264,9 +272,8 @@ class Session:
 
 def _last_save_s() -> float:
     """How long the last checkpoint took; 0 where there was none."""
-    checkpoint: Any = sys.modules.get("vigilo.checkpoint")
     with internal_errors("asking how long checkpoints take"):
-        if checkpoint is not None:
+        if (checkpoint := loaded("vigilo.checkpoint")) is not None:
             return float(checkpoint.status().get("needed_s") or 0.0)
     return 0.0
 

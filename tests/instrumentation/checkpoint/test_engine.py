@@ -10,7 +10,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from sklearn.linear_model import SGDClassifier
 
-from vigilo import semconv
+from vigilo import checkpoint, semconv
 from vigilo.checkpoint import CheckpointError
 from vigilo.checkpoint.keeping import list_checkpoints
 from vigilo.checkpoint.manifest import MANIFEST
@@ -389,3 +389,21 @@ def test_an_upload_is_told_apart_from_what_lies_here(make_engine):
     engine.uploads(broken)
     saved = engine.save()
     assert (saved.local_ok, saved.remote_ok) == (True, False)
+
+
+def test_threads_that_ask_at_the_same_time_get_the_same_engine(monkeypatch, tmp_path):
+    monkeypatch.setenv("VIGILO_HOME", str(tmp_path))
+    monkeypatch.setattr(checkpoint, "_shared", None)
+    barrier, found = threading.Barrier(8), []
+
+    def ask():
+        barrier.wait()
+        found.append(checkpoint.shared_engine())
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(map(id, found))) == 1

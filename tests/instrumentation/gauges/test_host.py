@@ -192,12 +192,13 @@ def test_what_the_system_does_not_tell_is_absent(clock, monkeypatch, error):
     assert look.memory is not None
 
 
-def test_without_the_call_of_unix_psutil_tells_the_same(clock, monkeypatch):
+def test_without_the_call_of_unix_psutil_tells_the_same(monkeypatch):
     fast = ThisProcess().look()
     monkeypatch.setattr(process, "getrusage", None)
     slow = ThisProcess().look()
     assert slow.cpu_s == pytest.approx(fast.cpu_s, abs=0.5)
-    assert slow.switches == pytest.approx(fast.switches, abs=1000)
+    for kind, switches in slow.switches.items():  # Linux tells psutil those of the main thread only
+        assert 0 < switches <= fast.switches[kind] + 1000
 
 
 def test_a_sandbox_without_context_switches_tells_the_rest_of_the_process(clock, monkeypatch):
