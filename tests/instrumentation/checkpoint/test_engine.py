@@ -2,6 +2,7 @@
 
 import logging
 import random
+import sys
 import threading
 
 import numpy as np
@@ -401,9 +402,14 @@ def test_threads_that_ask_at_the_same_time_get_the_same_engine(monkeypatch, tmp_
         found.append(checkpoint.shared_engine())
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval_s)
     assert len(found) == 8
     assert len(set(map(id, found))) == 1
