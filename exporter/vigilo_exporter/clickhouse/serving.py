@@ -21,6 +21,7 @@ from vigilo_exporter.clickhouse.lock import POLL_S, still_held, take_lock
 from vigilo_exporter.clickhouse.maintenance import Maintenance
 from vigilo_exporter.clickhouse.served import Served, forget_served
 from vigilo_exporter.clickhouse.store import own_store
+from vigilo_exporter.status import status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -160,7 +161,8 @@ def serve(home: Path, settings: Settings, address: Address, ready: Callable[[Add
         store, engine = own_store(home, stack)
         rounds = Rounds(store, Maintenance(store.database, store.layout, home, settings).run_due)
         token = secrets.token_urlsafe(32)
-        interface = Interface(engine, Access(token, settings.serve_token, address.host), home / INCOMING, rounds.now)
+        access = Access(token, settings.serve_token, address.host)
+        interface = Interface(engine, access, home / INCOMING, rounds.now, partial(status, settings))
         stack.callback(_end_queries, engine)
         with suppress(StoreError):
             rounds.now()  # else the first round tells what is wrong

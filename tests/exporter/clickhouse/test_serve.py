@@ -16,6 +16,7 @@ from http.client import HTTPConnection
 import pytest
 from tests.exporter.clickhouse.server import free_port, request
 
+import vigilo
 from vigilo.errors import ConfigError, MissingExtraError, StoreError
 from vigilo.settings import Settings
 from vigilo_exporter.cli.serve import how_to_connect
@@ -260,10 +261,19 @@ def test_without_the_extra_it_says_how_to_get_it(monkeypatch):
         serving.check(Settings(), Address("127.0.0.1", 8123))
 
 
+def test_the_status_tells_version_and_platform(serve):
+    served = serve(KAGGLE_KERNEL_RUN_TYPE="Batch").wait_until_it_serves()
+    code, body = request(served.url, "/status")
+    platform = {"name": "kaggle", "variant": "batch", "source": "KAGGLE_KERNEL_RUN_TYPE"}
+    assert (code, json.loads(body)) == (200, {"version": vigilo.__version__, "platform": platform})
+    assert request(served.url, "/status", None, {"Host": "a-page.example"})[0] == 403
+
+
 def test_with_a_token_readers_need_it(serve):
     served = serve(VIGILO_SERVE_TOKEN="a secret").wait_until_it_serves()
-    assert request(served.url, "/?query=SELECT+1")[0] == 403
-    assert request(served.url, "/?query=SELECT+1", None, {"Authorization": "Bearer a secret"}) == (200, b"1\n")
+    for target in ("/?query=SELECT+1", "/status"):
+        assert request(served.url, target)[0] == 403
+        assert request(served.url, target, None, {"Authorization": "Bearer a secret"})[0] == 200
     _, err = served.end()
     assert "a secret" not in served.said + err
 

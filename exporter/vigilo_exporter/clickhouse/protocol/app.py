@@ -64,15 +64,21 @@ class Interface:
         access: who may ask.
         folder: for the rows of INSERTs on their way; made, and emptied when the interface opens.
         ingest: what ``POST /-/ingest`` does; gives what it answers as JSON.
+        status: what ``GET /status`` answers as JSON, to every user.
     """
 
     def __init__(
-        self, engine: Engine, access: Access, folder: Path, ingest: Callable[[], Mapping[str, Any]] | None = None
+        self,
+        engine: Engine,
+        access: Access,
+        folder: Path,
+        ingest: Callable[[], Mapping[str, Any]] | None = None,
+        status: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         self._execution = Execution(engine)
         self._access = access
         self._folder = folder
-        self._ingest = ingest
+        self._ingest, self._status = ingest, status
         self._limiter = anyio.CapacityLimiter(QUERIES_AT_ONCE)
         self._asking = 0
 
@@ -82,6 +88,7 @@ class Interface:
             Route("/ping", self._ping, methods=["GET"]),
             Route("/replicas_status", self._ping, methods=["GET"]),
             Route("/-/ingest", self._take_in, methods=["POST"]),
+            Route("/status", self._tell_status, methods=["GET"]),
             Route("/", self._handle, methods=["GET", "POST"]),
         ]
         return Starlette(routes=routes, lifespan=self._lifespan)
@@ -110,6 +117,15 @@ class Interface:
             return refusal(error, {})
         except VigiloError as error:
             return refusal(Refused(UNKNOWN, str(error)), {})
+
+    async def _tell_status(self, request: Request) -> Response:
+        if not self._access.addressed(request.headers):
+            return _foreign()
+        try:
+            self._access.may_write(request.headers, request.query_params)  # raises where it is nobody's
+        except Refused as error:
+            return refusal(error, {})
+        return JSONResponse(await anyio.to_thread.run_sync(self._status) if self._status is not None else {})
 
     async def _handle(self, request: Request) -> Response:
         if not self._access.addressed(request.headers):
