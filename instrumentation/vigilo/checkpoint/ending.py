@@ -77,6 +77,8 @@ class Ending:
         self._owner = os.getpid()
         self._installed = False
         self._previous: Any = None
+        self._above: Any = None
+        """A handler that was over ours when that was removed: it may still call ours."""
         self._handler: Any = self._on_sigterm  # one object, to know it again
         self._deadline_s: float | None = None
         self._stop_waiting = threading.Event()
@@ -93,8 +95,9 @@ class Ending:
         if previous is None:  # not set from Python, so it could not be called afterwards
             return False
         self._engine.helper.start()
-        self._previous = previous
-        signal.signal(signal.SIGTERM, self._handler)
+        if previous is not self._handler and (self._above is None or previous is not self._above):
+            self._previous = previous
+            signal.signal(signal.SIGTERM, self._handler)
         atexit.register(self._at_exit)
         self._installed = True
         return True
@@ -106,7 +109,11 @@ class Ending:
         self._installed = self.asked = False
         self._stop_waiting.set()
         atexit.unregister(self._at_exit)
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is self._handler:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        current = signal.getsignal(signal.SIGTERM)
+        self._above = None if current is self._handler else current
+        if current is self._handler:
             signal.signal(signal.SIGTERM, self._previous)
 
     def stop_waiting(self) -> None:
@@ -146,6 +153,11 @@ class Ending:
         if is_first:
             self._deadline_s = engine.now_s() + self._budget_s
         if engine.is_writing_here():  # only the interrupted code can end the save, and then ends the process
+            if not is_first and self.left_s == 0:
+                return False  # it hangs: what it writes has no name yet
+            if is_first:
+                self._stop_waiting.clear()
+                engine.helper.put(lambda: self._ask_again(self._budget_s))
             self.asked = True
             return True
         wait_s = WAIT_SHARE * self._budget_s

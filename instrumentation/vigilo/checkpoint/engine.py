@@ -80,7 +80,7 @@ class Engine:
             self.install_handlers()
 
     def step(self, number: int | None = None) -> int:
-        self._step = self._step + 1 if number is None else number
+        self._step = self._step + 1 if number is None else self._number(number)
         self._saver.dirty = self._begun = True
         self._at_rest = False
         now_s, before_s = self.now_s(), self._last_step_s
@@ -135,12 +135,13 @@ class Engine:
                 self._wait_for_safe_point()
 
     def resume(self, *, strict: bool = True, trust: bool = False) -> Resumed | None:
-        found = loading.newest_first(places.sources(self._place, self._settings, self._names, self._folder))
+        found = loading.newest_first(self._sources())
         newest = next(loading.whole(found), None)
-        self._begun = True
         if newest is None:
+            self._begun = True
             return None
         loaded = loading.load(newest, self._items, strict=strict, trust=trust)
+        self._begun = True  # not where it raised: what is registered is then older than what is there
         manifest = newest.manifest
         self._saver.newest_unix_ns = max(self._saver.newest_unix_ns, *(one.manifest.created_unix_ns for one in found))
         self._step, self._saver.lineage, self._saver.dirty = manifest.step, manifest.lineage, False
@@ -205,7 +206,8 @@ class Engine:
 
     def has_news(self) -> bool:
         """Whether something is lost when the process ends now."""
-        return bool(self._items) and self._saver.dirty and not self._is_other_rank() and self._is_begun()
+        is_known_older = not self._begun and self._held_back  # a handler looks at no disk for it
+        return bool(self._items) and self._saver.dirty and not self._is_other_rank() and not is_known_older
 
     def is_writing_here(self) -> bool:
         """Whether the main thread is in the middle of a save, which only it can finish."""
@@ -230,11 +232,17 @@ class Engine:
             ended = reason == "exit" and "ipykernel" not in sys.modules
             consistency = self._rest if self._at_rest else "exit" if ended else "interrupted"
 
+        abandoned = threading.Event()
+
         def write() -> None:
+            if not self._is_begun():
+                self._saver.unlock()
+                return
             with suppress(CheckpointError):  # told already
-                self._saver.save(self._step, reason, consistency, ALL_PLACES, deadline_s)
+                self._saver.save(self._step, reason, consistency, ALL_PLACES, deadline_s, abandoned)
 
         if not self.helper.run(write, deadline_s - self.now_s()):
+            abandoned.set()
             _log.error(
                 "vigilo: the last checkpoint (%s) did not get done within `checkpoint_budget_s`, %g s; the one before "
                 "it stays the newest",
@@ -300,6 +308,9 @@ class Engine:
         self._destinations = places.destinations(self._place, self._settings, self._names, self._folder)
         return self._destinations
 
+    def _sources(self) -> list[Path]:
+        return places.sources(self._place, self._settings, self._names, self._folder)
+
     def _is_begun(self) -> bool:
         """Whether what would be saved is to be the newest.
 
@@ -309,8 +320,7 @@ class Engine:
         if self._begun:
             return True
         if self._held_back is None:
-            local = [one.folder for one in self._places() if one.kind == places.LOCAL]
-            self._held_back = any(loading.newest_first(local))
+            self._held_back = loading.are_any(self._sources)
             if self._held_back:
                 self._saver.tell_once(
                     "there are checkpoints of an earlier run, so none is written yet: resume() goes on from there, "
@@ -318,6 +328,14 @@ class Engine:
                     _log.warning,
                 )
         return not self._held_back
+
+    def _number(self, number: int) -> int:
+        """Of a step, as a plain number: that of numpy is none for JSON."""
+        try:
+            return int(number)
+        except (TypeError, ValueError, OverflowError):
+            self._saver.tell_once("step() takes how many steps are done; what it was given is no number", _log.warning)
+            return self._step + 1
 
     def _is_other_rank(self) -> bool:
         """Whether torch.distributed has this process as another one than the first, which saves for all."""

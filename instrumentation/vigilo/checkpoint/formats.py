@@ -105,7 +105,7 @@ def read(path: Path, format: str, *, trust: bool) -> Any:
 
         return np.load(path, allow_pickle=False)
     if format in (TORCH, TORCH_PICKLE):
-        return import_module("torch").load(path, map_location="cpu", weights_only=format == TORCH)
+        return import_module("torch").load(path, map_location="cpu", weights_only=not trust)
     if format == JOBLIB:
         return import_module("joblib").load(path)
     if format == PICKLE:
@@ -167,7 +167,10 @@ class _Tensors:
             return self._take_tensor(value, copy=copy)
         kind = type(value)
         if kind in (dict, OrderedDict):
-            return kind((key, self.take(one, copy=copy)) for key, one in value.items())
+            made: Any = kind((self.take(key, copy=copy), self.take(one, copy=copy)) for key, one in value.items())
+            if hasattr(value, "_metadata"):  # the versions of modules, which their loading goes by
+                made._metadata = value._metadata
+            return made
         if kind in (list, tuple):
             return kind(self.take(one, copy=copy) for one in value)
         if kind not in (*_WEIGHTS_ONLY, self._size, *self._also):
@@ -179,11 +182,13 @@ class _Tensors:
         if type(tensor).__name__ == "DTensor":
             raise CheckpointError(SHARDED)
         bare = tensor.detach()
+        if type(bare) is not self._tensor:  # its class is none that torch reads without a pickle
+            self.weights_only = False
         if not copy:
             return bare
         key = self._key(bare)
         if key not in self._copies:
-            # The clone of what is on the host already; `cpu()` copies the rest, and allocates nothing on the device.
+            # The clone of what is on the host already; `cpu()` copies the rest.
             host = bare.cpu()
             self._copies[key] = host.clone() if host is bare or _same_place(host, bare) else host
         return self._copies[key]

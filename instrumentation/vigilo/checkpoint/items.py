@@ -55,6 +55,7 @@ class Item:
             raise ValueError(f"{format!r} is none of {', '.join(formats.CHOICES)}, or is given beside `save`")
         self.name, self.thread_safe = name, thread_safe
         self._save, self._load, self._format = save, load, format
+        self._held = obj is not None
         self._get = get if get is not None else _holding(obj) if obj is not None else None
         if obj is not None:
             states.unwrapped(obj)
@@ -101,7 +102,7 @@ class Item:
 
     def _object(self) -> Any:
         obj = None if self._get is None else self._get()
-        if obj is None:
+        if obj is None and self._held:
             raise CheckpointError(
                 f"what was registered as {self.name!r} is gone: register it again, or as "
                 f"register({self.name!r}, get=lambda: ...)"

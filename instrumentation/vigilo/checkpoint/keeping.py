@@ -45,23 +45,22 @@ def list_checkpoints(folder: Path) -> list[Found]:
 def rotate(folder: Path, keep: int, lineage: str) -> list[Path]:
     """Removes all but the newest, after one was written and verified there.
 
-    Of other lineages the newest one stays, as what was begun without :func:`vigilo.checkpoint.resume` may have been
-    begun so by mistake, and so do those of processes of this machine that still run.
+    Of as many other lineages the newest one stays, as what was begun without :func:`vigilo.checkpoint.resume` may have
+    been begun so by mistake, and so do those of processes of this machine that still run.
 
     Returns:
         Where those were that are gone.
     """
-    own: list[Found] = []
-    others: list[Found] = []
-    for one in list_checkpoints(folder):
-        (own if one.manifest.lineage == lineage else others).append(one)
-    others = others[1:]
-    gone = own[max(1, keep) :] + [one for one in others if not is_alive(one.manifest.writer)]
+    found, keep = list_checkpoints(folder), max(1, keep)
+    own = [one for one in found if one.manifest.lineage == lineage]
+    others = [one for one in found if one.manifest.lineage != lineage]
+    ends = _newest_of_each(others)[:keep]
+    gone = own[keep:] + [one for one in others if one not in ends and not is_alive(one.manifest.writer)]
     return [one.path for one in gone if remove(one.path)]
 
 
 def make_room(folder: Path, needed_bytes: int) -> int:
-    """Removes the oldest until so many bytes are free, and never the newest that is whole.
+    """Removes the oldest until so many bytes are free: never the newest that is whole, nor the end of another lineage.
 
     Returns:
         The bytes that are free then.
@@ -71,14 +70,23 @@ def make_room(folder: Path, needed_bytes: int) -> int:
         return free
     found = list_checkpoints(folder)
     whole = next((place for place, one in enumerate(found) if not find_fault(one.path, one.manifest)), len(found))
+    ends = _newest_of_each(found)
     for one in reversed(found[whole + 1 :]):
-        if is_alive(one.manifest.writer) and one.manifest.writer != writer():
+        if one in ends or (is_alive(one.manifest.writer) and one.manifest.writer != writer()):
             continue
         if remove(one.path):
             free = free_bytes(folder)
             if free >= needed_bytes:
                 break
     return free
+
+
+def _newest_of_each(found: list[Found]) -> list[Found]:
+    """The first of each lineage."""
+    ends: dict[str, Found] = {}
+    for one in found:
+        ends.setdefault(one.manifest.lineage, one)
+    return list(ends.values())
 
 
 def free_bytes(folder: Path) -> int:

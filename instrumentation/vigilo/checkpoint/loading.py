@@ -14,7 +14,7 @@ from vigilo.checkpoint.places import within
 from vigilo.checkpoint.results import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from vigilo.checkpoint.items import Item
@@ -44,6 +44,14 @@ def newest_first(folders: list[Path]) -> list[Found]:
         except OSError as error:
             _log.warning("vigilo: checkpoints in %s cannot be looked at: %s", folder, error.strerror or error)
     return sorted(found, key=lambda one: one.order, reverse=True)
+
+
+def are_any(folders: Callable[[], list[Path]]) -> bool:
+    """Whether there is a checkpoint at one of the places; yes where one does not answer, as it may have some."""
+    try:
+        return within(LIST_LIMIT_S, lambda: any(list_checkpoints(folder) for folder in folders()))
+    except OSError:
+        return True
 
 
 def whole(found: list[Found]) -> Iterator[Found]:

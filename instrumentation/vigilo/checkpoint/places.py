@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
@@ -152,7 +153,10 @@ def _mounts(place: Place) -> list[tuple[str, str]]:
 def _inputs(folder: Path, name: str, depth: int = _INPUT_DEPTH) -> list[Path]:
     """Folders of checkpoints among the inputs of a notebook on Kaggle, such as the output of an earlier version."""
     try:
-        below = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+        # Data sets have very many files: what the listing tells is not asked again.
+        below = [
+            folder / entry.name for entry in sorted(os.scandir(folder), key=lambda one: one.name) if entry.is_dir()
+        ]
     except OSError:
         return []
     found = [path / name for path in below if path.name == FOLDER]

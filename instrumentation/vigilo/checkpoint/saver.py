@@ -7,14 +7,17 @@ import sys
 import threading
 import uuid
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from vigilo.checkpoint.items import random_item
+from vigilo.checkpoint.keeping import list_checkpoints
 from vigilo.checkpoint.machine import writer
 from vigilo.checkpoint.manifest import Manifest
 from vigilo.checkpoint.memory import has_room_for_copy
+from vigilo.checkpoint.places import LOCAL
 from vigilo.checkpoint.results import CheckpointError
-from vigilo.checkpoint.saving import MOUNT_LIMIT_S, Saving, clean
+from vigilo.checkpoint.saving import MOUNT_LIMIT_S, Saving
 from vigilo.errors import internal_errors
 
 if TYPE_CHECKING:
@@ -64,6 +67,8 @@ class Saver:
         self._place, self._items, self._requests = place, items, requests
         self._destinations, self._kept = destinations, keep
         self._saving = threading.Lock()
+        self._cleaned: set[Path] | None = None
+        self._saved_last: Saving | None = None
         self._told: set[str] = set()
         self.instruments: Instruments | None = None
         self.upload: Callable[[Path], bool | None] | None = None
@@ -101,9 +106,17 @@ class Saver:
             self.main_saves = False
 
     def save(
-        self, step: int, reason: str, consistency: str, mode: str, deadline_s: float | None = None
+        self,
+        step: int,
+        reason: str,
+        consistency: str,
+        mode: str,
+        deadline_s: float | None = None,
+        abandoned: threading.Event | None = None,
     ) -> Saved | None:
-        """Saves, with the lock that the caller took, and lets go of it: here, or in the background when done there.
+        """Saves, with the lock that the caller took, and lets go of it as soon as it lies at one place.
+
+        The copies to others, through mounts that may be slow, keep nobody from saving what comes after.
 
         Args:
             step: the last that is done.
@@ -111,6 +124,7 @@ class Saver:
             consistency: what goes on meanwhile, see :class:`vigilo.checkpoint.results.Saved`.
             mode: what is waited for.
             deadline_s: of the monotonic clock, where the process ends then.
+            abandoned: set when the app has stopped waiting, and may change what is being written.
 
         Returns:
             What was written; None where that goes on in the background, or nothing is registered.
@@ -123,43 +137,51 @@ class Saver:
             if not self._items:
                 return None
             with self._failures_told(reason):
-                saving = self._begin(step, reason, consistency)
-                items: Callable[[], Iterable[Staged]] = self._one_by_one
+                saving = self._begin(step, reason, consistency, ending=deadline_s is not None)
+                items: Callable[[], Iterable[Staged]] = partial(self._one_by_one, abandoned)
                 if mode == COPY and (copies := self._copies(saving)) is not None:
                     items = copies.copy
                     in_background = self._in_background(lambda: self._write_all(saving, items))
                     if in_background:
                         return None
-                self._write(saving, items, ending=deadline_s is not None)
-                if mode != ALL_PLACES and saving.has_more:
-                    in_background = self._in_background(lambda: self._spread(saving, MOUNT_LIMIT_S))
-                if not in_background:
-                    self._spread(saving, self._left_s(deadline_s))
-                return self.last
+                saved = self._write(saving, items, ending=deadline_s is not None)
         finally:
             self.copied.set()
             if in_background:
                 self.main_saves = False
             else:
                 self.unlock()
+        if not saving.has_more:
+            return saved
+        if mode != ALL_PLACES and self._in_background(lambda: self._spread(saving, MOUNT_LIMIT_S)):
+            return saved
+        return self._spread(saving, self._left_s(deadline_s), patient=mode == ALL_PLACES)
 
     def _left_s(self, deadline_s: float | None) -> float:
         return MOUNT_LIMIT_S if deadline_s is None else max(0.0, deadline_s - self._place.monotonic_s())
 
-    def _begin(self, step: int, reason: str, consistency: str) -> Saving:
+    def _begin(self, step: int, reason: str, consistency: str, *, ending: bool) -> Saving:
         self.dirty = False
         self.copied.clear()
         destinations = self._destinations()
-        if self.last is None:
-            clean(destinations)
+        if self._cleaned is None:
+            self._cleaned = set()
+            for destination in destinations:
+                if destination.kind == LOCAL:  # a clock that was set back makes nothing older than what is there
+                    there = [one.manifest.created_unix_ns for one in list_checkpoints(destination.folder)]
+                    self.newest_unix_ns = max(self.newest_unix_ns, *there, 0)
         created_ns = max(int(self._place.wall_s() * 1e9), self.newest_unix_ns + 1)
         manifest = Manifest(step, reason, created_ns, self.lineage, writer(), consistency, (), _versions())
         size_bytes = self.size_bytes() or 0
-        return Saving(destinations, self._kept, manifest, self._place.monotonic_s(), size_bytes, self.upload)
+        cleaned = None if ending else self._cleaned
+        return Saving(destinations, self._kept, manifest, self._place.monotonic_s(), size_bytes, self.upload, cleaned)
 
-    def _one_by_one(self) -> Iterator[Staged]:
+    def _one_by_one(self, abandoned: threading.Event | None) -> Iterator[Staged]:
+        """Each as it is when its turn comes; the one before it is written by then."""
         for item in list(self._items.values()):
             yield item.stage(copy=False)
+            if abandoned is not None and abandoned.is_set():
+                raise CheckpointError("it took longer than `checkpoint_budget_s`, and the app went on meanwhile")
         yield random_item()
 
     def _copies(self, saving: Saving) -> list[Staged] | None:
@@ -176,36 +198,40 @@ class Saver:
             return None
         return [*(item.stage(copy=True) for item in list(self._items.values())), random_item()]
 
-    def _write(self, saving: Saving, items: Callable[[], Iterable[Staged]], *, ending: bool = False) -> None:
+    def _write(self, saving: Saving, items: Callable[[], Iterable[Staged]], *, ending: bool = False) -> Saved:
         saving.write(items)
         manifest = saving.manifest
         self.newest_unix_ns = max(self.newest_unix_ns, manifest.created_unix_ns)
-        self._keep(saving)
+        took_s = self._place.monotonic_s() - saving.began_s
+        self._saved_last, self.last = saving, saving.saved(took_s)
         self._requests.served()
         if self.instruments is not None:
-            self.instruments.saved(manifest.reason, self._place.monotonic_s() - saving.began_s, ending=ending)
+            self.instruments.saved(manifest.reason, took_s, ending=ending)
+        return self.last
 
-    def _spread(self, saving: Saving, limit_s: float) -> None:
-        saving.spread(limit_s)
-        self._keep(saving)
+    def _spread(self, saving: Saving, limit_s: float, *, patient: bool = False) -> Saved:
+        with internal_errors("copying a checkpoint"):
+            saving.spread(limit_s, patient=patient)
+        saved = saving.saved(self._place.monotonic_s() - saving.began_s)
+        if self._saved_last is saving:  # another one may have been written meanwhile
+            self.last = saved
+        return saved
 
     def _write_all(self, saving: Saving, items: Callable[[], Iterable[Staged]]) -> None:
-        with suppress(CheckpointError), self._failures_told(saving.manifest.reason):
-            self._write(saving, items)
-            self._spread(saving, MOUNT_LIMIT_S)
-
-    def _keep(self, saving: Saving) -> None:
-        self.last = saving.saved(self._place.monotonic_s() - saving.began_s)
-
-    def _in_background(self, job: Callable[[], None]) -> bool:
-        """Has it done in a thread that then lets go of the lock; False where no thread can be started."""
-
-        def work() -> None:
+        with suppress(CheckpointError):
             try:
-                with internal_errors("writing a checkpoint"):
-                    job()
+                with self._failures_told(saving.manifest.reason):
+                    self._write(saving, items)
             finally:
                 self._saving.release()
+            self._spread(saving, MOUNT_LIMIT_S)
+
+    def _in_background(self, job: Callable[[], object]) -> bool:
+        """Has it done in a thread; False where none can be started."""
+
+        def work() -> None:
+            with internal_errors("writing a checkpoint"):
+                job()
 
         try:
             threading.Thread(target=work, name="vigilo-checkpoint", daemon=True).start()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import logging
+import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from vigilo.checkpoint import keeping, places
-from vigilo.checkpoint.places import MOUNT
 from vigilo.checkpoint.results import CheckpointError, Missed, Saved, Written
 from vigilo.checkpoint.writing import copy_checkpoint, write_checkpoint
 
@@ -26,13 +27,14 @@ ROOM: Final = 1.2
 """Times the last size must be free before a write begins."""
 MOUNT_LIMIT_S: Final = 600.0
 """How long a copy through a mount may take; a dead mount never answers."""
-CLEAN_LIMIT_S: Final = 30.0
 SMALL_REASONS: Final = frozenset({"disk", "output"})
 """There is too little room: only the newest stays."""
 
 
 _copying: set[Path] = set()
 """Places with a copy under way, perhaps for ever: a mount that does not answer holds one thread and no more."""
+_uploading = threading.Lock()
+_LOOK_S: Final = 0.05
 
 
 class Saving:
@@ -44,6 +46,7 @@ class Saving:
         began_s: when, of the monotonic clock.
         size_bytes: of the last one, which tells how much room is needed; 0 where it is not known.
         upload: sends a folder elsewhere, and says whether it has arrived.
+        cleaned: places that this process has cleaned of what others left unfinished; None where there is no time to.
     """
 
     def __init__(
@@ -54,7 +57,9 @@ class Saving:
         began_s: float,
         size_bytes: int = 0,
         upload: Callable[[Path], bool | None] | None = None,
+        cleaned: set[Path] | None = None,
     ) -> None:
+        self._cleaned = cleaned
         self._left, self._keep, self._size_bytes, self._upload = list(destinations), keep, size_bytes, upload
         self.manifest, self.began_s = manifest, began_s
         self.written: list[Written] = []
@@ -91,6 +96,7 @@ class Saving:
         while self._left:
             destination = self._left.pop(0)
             try:
+                self._clean(destination)
                 self._make_room(destination)
                 path, self.manifest = write_checkpoint(destination.folder, items(), self.manifest)
             except OSError as error:
@@ -101,30 +107,47 @@ class Saving:
             return
         raise CheckpointError("; ".join(f"{one.path}: {one.why}" for one in self.missed) or "there is no place for it")
 
-    def spread(self, limit_s: float = MOUNT_LIMIT_S) -> None:
-        """Copies it to the other places, and has it uploaded; what fails is told in ``missed``."""
+    def spread(self, limit_s: float = MOUNT_LIMIT_S, *, patient: bool = False) -> None:
+        """Copies it to the other places, and has it uploaded; what fails is told in ``missed``.
+
+        Args:
+            limit_s: how long the copy to one place may take.
+            patient: within that time it waits for the copy of another checkpoint to be done.
+        """
         source = self.written[0]
         for destination in self._left:
+            ends_s = time.monotonic() + limit_s
+            while patient and destination.folder in _copying and time.monotonic() < ends_s:
+                time.sleep(_LOOK_S)
             try:
                 if destination.folder in _copying:
                     raise TimeoutError("the copy before it is not done yet")
                 _copying.add(destination.folder)
-                path = places.within(limit_s, partial(self._copy, source.path, destination))
+                path = places.within(max(0.0, ends_s - time.monotonic()), partial(self._copy, source.path, destination))
             except OSError as error:
                 self._miss(destination, error)
             else:
                 self.written.append(Written(path, destination.kind, verified=True))
         self._left = []
         if self._upload is not None:
-            try:
-                remote = self._upload(source.path)
-            except Exception as error:  # noqa: BLE001 - the app's own function
-                _log.warning("vigilo: the upload of a checkpoint raised %s", type(error).__name__)
-                remote = False
+            remote = self._uploaded(self._upload, source.path)
             self.written[0] = Written(source.path, source.kind, verified=source.verified, remote=remote)
+
+    def _uploaded(self, upload: Callable[[Path], bool | None], path: Path) -> bool | None:
+        if not _uploading.acquire(blocking=False):
+            _log.warning("vigilo: a checkpoint was not uploaded, as the upload of the one before it is not done yet")
+            return False
+        try:
+            return upload(path)
+        except Exception as error:  # noqa: BLE001 - the app's own function
+            _log.warning("vigilo: the upload of a checkpoint raised %s", type(error).__name__)
+            return False
+        finally:
+            _uploading.release()
 
     def _copy(self, source: Path, destination: Destination) -> Path:
         try:
+            self._clean(destination)
             self._size_bytes = self.manifest.size_bytes
             self._make_room(destination)
             path = copy_checkpoint(source, self.manifest, destination.folder)
@@ -152,16 +175,10 @@ class Saving:
         self.missed.append(Missed(destination.folder, destination.kind, why))
         _log.warning("vigilo: no checkpoint could be written to %s: %s", destination.folder, why)
 
-
-def clean(destinations: list[Destination]) -> None:
-    """Removes what ended processes left unfinished at each place; never raises, and waits for no mount."""
-    for destination in destinations:
-        try:
-            if destination.kind == MOUNT:
-                gone = places.within(CLEAN_LIMIT_S, partial(keeping.clean, destination.folder))
-            else:
-                gone = keeping.clean(destination.folder)
-        except OSError:
-            continue
-        if gone:
+    def _clean(self, destination: Destination) -> None:
+        """Removes what ended processes left unfinished there, once."""
+        if self._cleaned is None or destination.folder in self._cleaned:
+            return
+        self._cleaned.add(destination.folder)
+        if gone := keeping.clean(destination.folder):
             _log.info("vigilo: removed %d unfinished checkpoints from %s", len(gone), destination.folder)

@@ -36,12 +36,17 @@ class Sink:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self.failure: OSError | None = None
         self.size_bytes = 0
         self.sum = hashlib.sha256()
 
     def write(self, data: bytes) -> int:
         length = memoryview(data).nbytes
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self.failure = error
+            raise
         self.sum.update(data)
         self.size_bytes += length
         return length
@@ -163,7 +168,7 @@ def force_folder(folder: Path) -> None:
 
 
 def _write_item(folder: Path, item: Staged) -> StoredItem:
-    path = folder / item.file_name
+    path, sink = folder / item.file_name, None
     try:
         if item.write is not None:
             with path.open("xb") as file:
@@ -178,6 +183,8 @@ def _write_item(folder: Path, item: Staged) -> StoredItem:
     except (OSError, CheckpointError):
         raise
     except Exception as error:
+        if sink is not None and sink.failure is not None:  # torch ends its archive all the same, and raises another one
+            raise sink.failure from error
         raise CheckpointError(f"{item.name!r} cannot be saved: {type(error).__name__}: {error}") from error
 
 

@@ -31,6 +31,15 @@ class Clock:
         return 1_800_000_000.0 + self.now_s
 
 
+def mount_drive(place):
+    """Google Drive, as Colab mounts it; the user's folder in it."""
+    place.path("/proc/self").mkdir(parents=True)
+    place.path("/proc/self/mounts").write_text("overlay / overlay rw 0 0\ndrive /content/drive fuse.drive rw 0 0\n")
+    home = place.path("/content/drive/MyDrive")
+    home.mkdir(parents=True)
+    return home
+
+
 @pytest.fixture
 def clock():
     return Clock()
@@ -88,6 +97,7 @@ def start_python(tmp_path, folder):
         script.write_text(code)
         environment = {
             **os.environ,
+            "VIGILO_HOME": str(tmp_path / "home"),
             "VIGILO_CHECKPOINT_DIR": str(folder),
             "VIGILO_CHECKPOINT_EVERY_S": "0",
             "PYTHONPATH": str(TREE / "instrumentation"),

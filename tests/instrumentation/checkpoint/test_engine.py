@@ -355,7 +355,7 @@ def test_its_status_is_plain_and_its_metrics_are_told(make_engine, clock):
     engine.register("state", {"i": 1})
     engine.step()
     engine.save()
-    engine.register("gone", get=lambda: None)
+    engine.register("gone", get=lambda: 1 // 0)
     clock.now_s += 400
     engine.step()
     engine.request("my own reason")
@@ -371,7 +371,7 @@ def test_its_status_is_plain_and_its_metrics_are_told(make_engine, clock):
     }
     assert metrics[semconv.CHECKPOINT_COUNT] == [({semconv.CHECKPOINT_REASON: "manual"}, 1)]
     assert metrics[semconv.CHECKPOINT_FAILURES] == [
-        ({semconv.CHECKPOINT_REASON: "other", semconv.ERROR_TYPE: "CheckpointError"}, 1)
+        ({semconv.CHECKPOINT_REASON: "other", semconv.ERROR_TYPE: "ZeroDivisionError"}, 1)
     ]
     assert metrics[semconv.CHECKPOINT_AGE] == [({}, 400)]
     assert metrics[semconv.CHECKPOINT_SIZE] == [({}, status["last"]["size_bytes"])]

@@ -1,5 +1,6 @@
 """Models of frameworks, known by what they can do. torch and Keras themselves are too large to be test dependencies."""
 
+import errno
 import importlib
 import sys
 from collections import OrderedDict
@@ -8,6 +9,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from tests.instrumentation.checkpoint.conftest import mount_drive
 
 from vigilo.checkpoint import CheckpointError, states
 from vigilo.checkpoint.keeping import list_checkpoints
@@ -89,6 +91,69 @@ def test_a_state_that_weights_only_would_refuse_needs_trust(torch, make_engine, 
         engine.resume()
     engine.resume(trust=True)
     assert model.when == Path("x")
+
+
+@pytest.mark.parametrize("kind", ["key", "class"])
+def test_keys_and_kinds_of_tensors_that_weights_only_would_refuse_need_trust(torch, make_engine, folder, kind):
+    class Odd(Module):
+        def state_dict(self):
+            tensor = torch.Tensor(np.full(2, 3.0))
+            odd = {np.int64(3): tensor} if kind == "key" else {"mask": torch.Masked(np.full(2, 3.0))}
+            return {"odd": odd, **super().state_dict()}
+
+        def load_state_dict(self, state):
+            self.odd = state.pop("odd")
+            super().load_state_dict(state)
+
+    model, engine = Odd(torch, 3), make_engine()
+    engine.register("model", model)
+    engine.save()
+    with pytest.raises(CheckpointError, match="trust"):
+        engine.resume()
+    engine.resume(trust=True)
+    assert next(iter(model.odd.values())).tolist() == [3.0, 3.0]
+
+
+def test_the_versions_of_modules_come_back(torch, make_engine):
+    class Versioned(Module):
+        def state_dict(self):
+            state = super().state_dict()
+            state._metadata = OrderedDict({"": {"version": 2}})
+            return state
+
+        def load_state_dict(self, state):
+            self.versions = state._metadata
+            super().load_state_dict(state)
+
+    model, engine = Versioned(torch, 3), make_engine()
+    engine.register("model", model)
+    engine.save()
+    engine.resume()
+    assert model.versions == {"": {"version": 2}}
+
+
+def test_a_disk_that_is_full_under_torch_is_a_full_disk(torch, make_engine, place, tmp_path, monkeypatch):
+    """Torch ends its archive after the error, and raises another one of that: the next place is tried all the same."""
+    from vigilo.checkpoint import writing
+
+    drive = mount_drive(place)
+    force = writing.Sink.write
+
+    def full(sink, data):
+        if str(drive) not in sink._file.name:
+            sink._file = FullFile()
+        return force(sink, data)
+
+    class FullFile:
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(writing.Sink, "write", full)
+    model, engine = Module(torch, 3), make_engine(checkpoint_dir=None)
+    engine.register("model", model)
+    saved = engine.save()
+    assert [one.why for one in saved.missed] == ["No space left on device"]
+    assert saved.places[0].path.is_relative_to(drive)
 
 
 def test_a_pickle_that_says_it_is_weights_is_refused_by_torch(torch, make_engine, folder):

@@ -101,6 +101,8 @@ while True:
     state["i"] += 1
     state["half"] = False
     checkpoint.step()
+    if state["i"] == 3:
+        print("third", flush=True)
 """
 
 
@@ -113,8 +115,7 @@ def resumed_by(start_python, code=STEPS % ""):
 
 def test_sigterm_waits_for_the_end_of_the_step(start_python, wait_until):
     process = start_python(STEPS % "")
-    read_line(process)
-    time.sleep(0.2)
+    assert (read_line(process), read_line(process)) == (["ready"], ["third"])
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == -signal.SIGTERM
@@ -130,7 +131,7 @@ def test_sigterm_where_no_step_ends_in_time(start_python):
         code.replace('state["half"] = True', 'state["half"] = True; print("at", state["i"])'),
         VIGILO_CHECKPOINT_BUDGET_S="2",
     )
-    while read_line(process)[-1] != "5":
+    while read_line(process) != ["at", "5"]:
         pass
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
@@ -152,8 +153,7 @@ from vigilo""",
         % ""
     )
     process = start_python(code)
-    read_line(process)
-    time.sleep(0.1)
+    assert (read_line(process), read_line(process)) == (["ready"], ["third"])
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out.split()) == (3, ["bye", "15"]), err
@@ -205,6 +205,7 @@ from vigilo import checkpoint
 state = {"who": "parent"}
 checkpoint.register("state", state)
 checkpoint.step(1)
+read, write = os.pipe()
 pid = os.fork()
 if pid == 0:
     state["who"] = "child"
@@ -212,9 +213,9 @@ if pid == 0:
     checkpoint.request("session")
     checkpoint.serve()
     print("ready", flush=True)
+    os.write(write, b"x")
     time.sleep(60)
-read = os.read
-time.sleep(0.5)
+os.read(read, 1)
 os.kill(pid, signal.SIGTERM)
 print(os.waitpid(pid, 0)[1], flush=True)
 """
@@ -277,9 +278,55 @@ time.sleep(60)
 def test_sigterm_after_the_handlers_were_removed(start_python, folder):
     code = STEPS.replace("while True", "checkpoint.remove_handlers()\nwhile True") % ""
     process = start_python(code)
-    read_line(process)
-    time.sleep(0.1)
+    assert (read_line(process), read_line(process)) == (["ready"], ["third"])
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == -signal.SIGTERM
     assert list_checkpoints(folder) == []
+
+
+def test_sigterm_in_a_save_that_hangs_ends_with_the_budget(start_python, folder):
+    code = """
+import time
+from vigilo import checkpoint
+
+def save(path):
+    print("saving", flush=True)
+    for _ in range(600):
+        time.sleep(0.1)
+
+checkpoint.register("slow", save=save, load=print)
+checkpoint.step(5)
+checkpoint.save()
+"""
+    process = start_python(code, VIGILO_CHECKPOINT_BUDGET_S="1")
+    read_line(process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGTERM
+    assert list_checkpoints(folder) == []
+
+
+def test_a_handler_that_was_put_over_ours_ends_the_process_after_ours_came_back(start_python, folder):
+    code = """
+import os, signal, sys
+from vigilo import checkpoint
+state = {"i": 1}
+checkpoint.register("state", state)
+below = signal.getsignal(signal.SIGTERM)
+
+def over(number, frame):
+    print("over", flush=True)
+    below(number, frame)
+
+signal.signal(signal.SIGTERM, over)
+checkpoint.remove_handlers()
+checkpoint.register("state", state)
+checkpoint.step(7)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    process = start_python(code)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out.split()) == (-signal.SIGTERM, ["over"]), err
+    (found,) = list_checkpoints(folder)
+    assert (found.manifest.step, found.manifest.reason) == (7, "sigterm")

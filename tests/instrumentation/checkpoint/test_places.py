@@ -6,6 +6,7 @@ import os
 import threading
 
 import pytest
+from tests.instrumentation.checkpoint.conftest import mount_drive
 
 from vigilo.checkpoint import places
 from vigilo.checkpoint.keeping import list_checkpoints
@@ -16,14 +17,6 @@ NAMES = Names("", "train")
 
 def with_variables(place, **environ):
     return dataclasses.replace(place, environ=environ)
-
-
-def mount_drive(place):
-    (place.path("/proc/self")).mkdir(parents=True)
-    place.path("/proc/self/mounts").write_text("overlay / overlay rw 0 0\ndrive /content/drive fuse.drive rw 0 0\n")
-    home = place.path("/content/drive/MyDrive")
-    home.mkdir(parents=True)
-    return home
 
 
 @pytest.fixture

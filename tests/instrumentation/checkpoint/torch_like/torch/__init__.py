@@ -54,6 +54,16 @@ def tensor(values, dtype=None):
     return Tensor(np.array(values, dtype))
 
 
+class Masked(Tensor):
+    """A kind of tensor that stays what it is."""
+
+    def detach(self):
+        return Masked(self.array, self.device)
+
+    def __reduce__(self):
+        return Masked, (self.array, self.device)
+
+
 class _WeightsOnly(pickle.Unpickler):
     def find_class(self, module, name):
         if (module, name) not in {(__name__, "_rebuild"), (__name__, "Size"), ("collections", "OrderedDict")}:
@@ -62,7 +72,11 @@ class _WeightsOnly(pickle.Unpickler):
 
 
 def save(value, file):
-    pickle.dump(value, file)
+    """As torch's archive does, it is ended also after an error, which the error of that takes the place of."""
+    try:
+        pickle.dump(value, file)
+    except OSError:
+        raise RuntimeError("[enforce fail at inline_container.cc:603] . unexpected pos 64 vs 0") from None
 
 
 def load(path, map_location, weights_only):
