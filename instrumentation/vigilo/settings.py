@@ -354,7 +354,7 @@ class Settings:
         default=900.0,
     )
     checkpoint_keep: int = _setting(
-        "Checkpoints that are kept, newest first",
+        "Checkpoints that are kept, newest first; of as many earlier runs the last one stays as well",
         {"parse": setting_values.positive, "allowed": "a whole number, 1 or more"},
         default=3,
     )

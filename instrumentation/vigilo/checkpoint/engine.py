@@ -17,7 +17,7 @@ from vigilo.checkpoint.items import Item, check_name
 from vigilo.checkpoint.requests import DEADLINES, Requests
 from vigilo.checkpoint.results import CheckpointError, Resumed, told
 from vigilo.checkpoint.saver import ALL_PLACES, COPY, FIRST_PLACE, Saver
-from vigilo.checkpoint.saving import MOUNT_LIMIT_S
+from vigilo.checkpoint.saving import MOUNT_LIMIT_S, wait_for_copies
 from vigilo.checkpoint.telling import Instruments
 from vigilo.errors import internal_errors
 
@@ -227,6 +227,7 @@ class Engine:
             return
         if not self.has_news():
             self._saver.unlock()
+            wait_for_copies(deadline_s - self.now_s())
             return
         if not consistency:
             ended = reason == "exit" and "ipykernel" not in sys.modules

@@ -37,6 +37,13 @@ _uploading = threading.Lock()
 _LOOK_S: Final = 0.05
 
 
+def wait_for_copies(limit_s: float, to: Path | None = None) -> None:
+    """Waits until no checkpoint is being copied, or none to this place; and uploaded, where it is asked for all."""
+    ends_s = time.monotonic() + limit_s
+    while time.monotonic() < ends_s and (to in _copying if to else _copying or _uploading.locked()):
+        time.sleep(_LOOK_S)
+
+
 class Saving:
     """A checkpoint under way.
 
@@ -117,8 +124,8 @@ class Saving:
         source = self.written[0]
         for destination in self._left:
             ends_s = time.monotonic() + limit_s
-            while patient and destination.folder in _copying and time.monotonic() < ends_s:
-                time.sleep(_LOOK_S)
+            if patient:
+                wait_for_copies(limit_s, destination.folder)
             try:
                 if destination.folder in _copying:
                     raise TimeoutError("the copy before it is not done yet")
@@ -130,11 +137,11 @@ class Saving:
                 self.written.append(Written(path, destination.kind, verified=True))
         self._left = []
         if self._upload is not None:
-            remote = self._uploaded(self._upload, source.path)
+            remote = self._uploaded(self._upload, source.path, limit_s if patient else 0.0)
             self.written[0] = Written(source.path, source.kind, verified=source.verified, remote=remote)
 
-    def _uploaded(self, upload: Callable[[Path], bool | None], path: Path) -> bool | None:
-        if not _uploading.acquire(blocking=False):
+    def _uploaded(self, upload: Callable[[Path], bool | None], path: Path, wait_s: float) -> bool | None:
+        if not _uploading.acquire(timeout=wait_s):
             _log.warning("vigilo: a checkpoint was not uploaded, as the upload of the one before it is not done yet")
             return False
         try:

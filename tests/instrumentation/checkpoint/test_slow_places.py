@@ -91,6 +91,26 @@ def test_the_last_checkpoint_waits_a_while_for_the_copy_before_it(make_engine, p
     assert steps_of(on_drive) == [2, 1]
 
 
+def test_what_is_being_copied_is_waited_for_at_the_end(make_engine, place, release, monkeypatch):
+    drive = mount_drive(place)
+    copy = saving.copy_checkpoint
+
+    def slow(*arguments):
+        release.wait(20)
+        return copy(*arguments)
+
+    monkeypatch.setattr(saving, "copy_checkpoint", slow)
+    engine = make_engine(checkpoint_dir=None)
+    engine.register("state", {"i": 1})
+    engine.step()
+    engine.request("manual")
+    assert engine.serve().step == 1
+    threading.Timer(0.3, release.set).start()
+    engine.save_last("exit", 10.0)  # there is nothing new
+    (on_drive,) = (drive / "vigilo" / "checkpoints").iterdir()
+    assert steps_of(on_drive) == [1]
+
+
 def test_nothing_is_cleaned_before_the_last_checkpoint_is_here(make_engine, place, monkeypatch):
     mount_drive(place)
     monkeypatch.setattr(keeping, "clean", lambda folder: time.sleep(20))
