@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 from importlib import import_module
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from vigilo import semconv
-from vigilo.gauges.questions import Lost, NoAnswer, Question
+from vigilo.gauges.questions import SHORT_PAUSE_S, Lost, NoAnswer, Question
 from vigilo.gauges.samples import DeviceSample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+REOPEN_S: Final = 60.0
+"""The driver is opened again so often at the most, after it went away."""
 RARELY: Final = 30
 """Counts of errors are asked for in one of so many looks."""
 _FINAL: Final = frozenset({2, 3, 5, 20, 40, 52, 55})
@@ -28,28 +31,45 @@ class AmdSampler:
     def __init__(self) -> None:
         self._smi: Any = None
         self._devices: list[_Device] = []
-        self._is_open = self._has_told = False
+        self._is_open = self._is_lost = self._has_told = False
+        self._opened_s = float("-inf")
 
     def open(self) -> bool:
+        self._opened_s = monotonic()
         try:
             self._smi = self._smi or import_module("amdsmi")
-            self.close()
+            self._shut_down()
             self._smi.amdsmi_init()
             self._is_open = True
             handles = self._smi.amdsmi_get_processor_handles()
-            self._devices = [_Device(self._smi, handle) for handle in handles]
+            devices = [_Device(self._smi, handle) for handle in handles]
         except Exception as error:  # noqa: BLE001 - the package raises what it finds: no library, no driver, no GPU
             if not self._has_told:
                 self._has_told = True
                 _log.info("vigilo: amdsmi is installed and finds no GPU (%s)", type(error).__name__)
             return False
-        return bool(self._devices)
+        if devices:  # else those that were lost stay, as failed
+            self._devices, self._is_lost = devices, False
+        return bool(devices)
 
     def sample(self, *, memory_only: bool = False) -> list[DeviceSample]:
-        return [device.sample(memory_only) for device in self._devices]
+        if self._is_lost and monotonic() - self._opened_s >= REOPEN_S:
+            self.open()
+        return [self._sample(device, memory_only) for device in self._devices]
 
     def close(self) -> None:
         self._devices = []
+        self._shut_down()
+
+    def _sample(self, device: _Device, memory_only: bool) -> DeviceSample:
+        if not self._is_lost:
+            try:
+                return device.sample(memory_only)
+            except Lost:
+                self._is_lost = True
+        return DeviceSample(device.id, device.attributes, "failed")
+
+    def _shut_down(self) -> None:
         if self._is_open:
             self._is_open = False
             try:
@@ -64,28 +84,26 @@ class _Device:
     def __init__(self, smi: Any, handle: Any) -> None:
         self._smi, self._handle, self._looks = smi, handle, 0
         self.id = str(smi.amdsmi_get_gpu_device_uuid(handle))
-        self._attributes = {semconv.HW_ID: self.id, semconv.HW_VENDOR: "AMD", **self._facts()}
-        memory = Question(self._memory)
-        self._often = [memory, Question(self._utilization)]
+        self.attributes = {semconv.HW_ID: self.id, semconv.HW_VENDOR: "AMD", **self._facts()}
+        self._often = [Question(ask, pause_s=SHORT_PAUSE_S) for ask in (self._memory, self._utilization)]
         self._each_look = [Question(ask) for ask in (self._power, self._energy, self._temperature, self._fan)]
         self._errors = Question(self._ask_errors)
 
     def sample(self, memory_only: bool) -> DeviceSample:
+        """Raises :class:`Lost`."""
         questions = list(self._often)
+        answers: dict[str, Any] = {}
         if not memory_only:
             if self._looks % RARELY == 0 and self._errors.may_be_asked():
                 self._errors.put()
             self._looks += 1
             questions += self._each_look
-        answers: dict[str, Any] = {} if memory_only else dict(self._errors.answer)
-        try:
-            for question in questions:
-                if question.may_be_asked():
-                    question.put()
-                answers.update(question.answer)
-        except Lost:
-            return DeviceSample(self.id, self._attributes, "failed")
-        return DeviceSample(self.id, self._attributes, **answers)
+            answers.update(self._errors.answer)
+        for question in questions:
+            if question.may_be_asked():
+                question.put()
+            answers.update(question.answer)
+        return DeviceSample(self.id, self.attributes, **answers)
 
     def _ask(self, name: str, *arguments: Any) -> Any:
         try:
@@ -138,9 +156,13 @@ class _Device:
 
     def _temperature(self) -> Mapping[str, Any]:
         kinds, now = self._smi.AmdSmiTemperatureType, self._smi.AmdSmiTemperatureMetric.CURRENT
-        for kind in ("EDGE", "HOTSPOT"):  # the MI series has no sensor at the edge
+        # The MI series has no sensor at the edge, and older versions know no hotspot.
+        for name in ("EDGE", "HOTSPOT", "JUNCTION"):
+            kind = getattr(kinds, name, None)
+            if kind is None:
+                continue
             try:
-                told = _number(self._ask("amdsmi_get_temp_metric", getattr(kinds, kind), now))
+                told = _number(self._ask("amdsmi_get_temp_metric", kind, now))
             except NoAnswer:
                 continue
             return {"temperature_c": told / 1000 if told > 1000 else told}  # thousandths in older versions

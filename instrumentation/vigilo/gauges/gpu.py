@@ -19,7 +19,7 @@ from vigilo import semconv
 from vigilo.errors import internal_errors
 from vigilo.gauges.ring import shared_ring
 from vigilo.gauges.snapshot import TTL_S, shared_snapshot
-from vigilo.gauges.torch_memory import TorchDevice, torch_devices
+from vigilo.gauges.torch_memory import TorchDevice, hardware_ids, torch_devices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -220,16 +220,32 @@ class _Torch:
     def __init__(self) -> None:
         self._devices: list[TorchDevice] = []
         self._asked_s = float("-inf")
+        self._ids: dict[int, str] = {}
         self._most: dict[int, int] = {}
+        self._counts: dict[tuple[int, str], tuple[int, int]] = {}
 
     def tell(self, value: str) -> Iterator[Observation]:
         if "torch" not in sys.modules:
             return
         if monotonic() - self._asked_s > TTL_S:
             self._devices, self._asked_s = torch_devices(), monotonic()
+            samples = shared_snapshot().devices() if self._devices else []
+            self._ids = hardware_ids(self._devices, samples)
+            if not samples:  # nobody says otherwise
+                self._ids = {one.index: one.uuid for one in self._devices if one.uuid}
         for device in self._devices:
             number = getattr(device, value)
             if value == "max_allocated":  # which the app may reset
                 number = self._most[device.index] = max(number, self._most.get(device.index, 0))
-            known = {semconv.HW_ID: device.uuid} if device.uuid else {semconv.HW_NAME: f"cuda:{device.index}"}
-            yield Observation(number, known)
+            elif value in ("alloc_retries", "ooms"):
+                number = self._count(device.index, value, number)
+            hw_id = self._ids.get(device.index)
+            yield Observation(number, {semconv.HW_ID: hw_id} if hw_id else {semconv.HW_NAME: f"cuda:{device.index}"})
+
+    def _count(self, index: int, value: str, count: int) -> int:
+        """Goes on where the app resets the statistics: a counter that falls would be a new process."""
+        last, before = self._counts.get((index, value), (0, 0))
+        if count < last:
+            before += last
+        self._counts[index, value] = count, before
+        return before + count

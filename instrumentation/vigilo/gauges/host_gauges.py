@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from vigilo.gauges.process import ProcessLook
 
 SYSTEM_METRICS: Final = "opentelemetry.instrumentation.system_metrics"
+_OLDER_NAMES: Final = {
+    semconv.SYSTEM_PAGING_USAGE: "system.swap.usage",
+    semconv.SYSTEM_PAGING_UTILIZATION: "system.swap.utilization",
+    semconv.PROCESS_UNIX_FILE_DESCRIPTOR_COUNT: "process.open_file_descriptor.count",
+}
+"""Under which opentelemetry-instrumentation-system-metrics tells the same (0.66b2)."""
 
 
 class _Metric(NamedTuple):
@@ -79,14 +85,16 @@ class HostGauges:
 def told_by_system_metrics(name: str) -> bool:
     """Whether opentelemetry-instrumentation-system-metrics, if it is at work, tells a metric of this name.
 
-    Asked at each collection, as it may begin after us. Its instruments stay when it is uninstrumented (0.66b2).
+    Or the same by an older name. Asked at each collection, as it may begin after us. Its instruments stay when it is
+    uninstrumented (0.66b2).
     """
     module = sys.modules.get(SYSTEM_METRICS)
     instrumentor: Any = getattr(getattr(module, "SystemMetricsInstrumentor", None), "_instance", None)
     if instrumentor is None:
         return False
     at_work = instrumentor.is_instrumented_by_opentelemetry or getattr(instrumentor, "_meter", None) is not None
-    return at_work and name in getattr(instrumentor, "_config", ())
+    config = getattr(instrumentor, "_config", ())
+    return at_work and (name in config or _OLDER_NAMES.get(name) in config)
 
 
 def _by(attribute: str, values: Iterable[tuple[str, float]]) -> Iterator[Observation]:

@@ -82,6 +82,8 @@ class MemoryWatch:
             used, limit = sample.memory_used_bytes, sample.memory_limit_bytes
             if used is None or not limit:
                 continue
+            if sample.memory_free_bytes is not None:  # allocations fail when this is 0, whatever is told as used
+                used = limit - sample.memory_free_bytes
             name = sample.attributes.get(semconv.HW_NAME) or sample.id
             labels = {semconv.MEMORY_AREA: "gpu", semconv.HW_ID: sample.id}
             memory = self._memory(sample.id, f"memory of {name}", labels, limit)
@@ -198,15 +200,14 @@ def stop() -> None:
 
 
 def _torch_by_device(samples: list[DeviceSample]) -> dict[str, TorchDevice]:
-    """What torch's allocator says by ``hw.id``; without UUIDs only where there is one device."""
+    """What torch's allocator says by ``hw.id``, where it is known."""
     if not samples or "torch" not in sys.modules:
         return {}
-    from vigilo.gauges.torch_memory import torch_devices
+    from vigilo.gauges.torch_memory import hardware_ids, torch_devices
 
     devices = torch_devices()
-    if len(devices) == len(samples) == 1 and devices[0].uuid is None:
-        return {samples[0].id: devices[0]}
-    return {device.uuid: device for device in devices if device.uuid is not None}
+    ids = hardware_ids(devices, samples)
+    return {ids[device.index]: device for device in devices if device.index in ids}
 
 
 _lock = threading.Lock()

@@ -31,7 +31,7 @@ class NvmlSampler:
     """All NVIDIA devices. MIG devices stand beside the GPU that they are part of, and name it as their parent.
 
     Args:
-        processes: whether to ask for the memory of each process, which takes milliseconds: twice a minute.
+        processes: whether to ask for the memory of each process, which takes milliseconds: twice a minute at most.
     """
 
     def __init__(self, *, processes: bool = False) -> None:

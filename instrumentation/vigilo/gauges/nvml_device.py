@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from vigilo import semconv
-from vigilo.gauges.questions import Lost, NoAnswer, Question
+from vigilo.gauges.questions import SHORT_PAUSE_S, Lost, NoAnswer, Question
 from vigilo.gauges.samples import DeviceSample
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MAX_CALLS: Final = 4
 FRESH_S: Final = 1.0
 """Memory and utilization that were looked at for peaks so lately are not asked for again."""
 RARELY_S: Final = 30.0
-"""Seconds between questions that take long: processes (milliseconds), counts of errors."""
+"""Seconds at least between questions that take long: processes (milliseconds), counts of errors."""
 
 # Numbers of nvml.h: nvmlReturn_t, nvmlFieldValue_t and nvmlTemperatureThresholds_t.
 UNSUPPORTED: Final = frozenset({3, 13, 25, 26})  # not supported, no such function, no such version, deprecated
@@ -50,7 +50,8 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     except (AttributeError, TypeError) as error:  # an older binding, of the package `pynvml`
         raise NoAnswer(13, is_final=True) from error
     except Exception as error:
-        code = getattr(error, "value", None)
+        # What the binding raises where the driver is older than the function, without a code.
+        code = getattr(error, "value", 13 if type(error).__name__ == "NVMLLibraryMismatchError" else None)
         if not isinstance(code, int):
             raise
         if code in LOST:
@@ -84,12 +85,13 @@ class Device:
         self._cycle, self._calls, self._looked_s = 0, 0, float("-inf")
         self._memory_v2, self._answered = True, False
         self._fields = {field: Question(dict) for field in _OFTEN + _RARELY}
-        self._rarely_s = self._processes_s = float("-inf")
+        self._rarely_s = float("-inf")
         self._state, self._errors = "ok", dict[str, int]()
         self._older: set[int] = set()
         self._io: dict[int, tuple[int, int]] = {}
-        self._memory, self._utilization = Question(self._ask_memory), Question(self._ask_utilization)
-        self._processes = Question(self._ask_processes) if processes else None
+        self._memory = Question(self._ask_memory, pause_s=SHORT_PAUSE_S)
+        self._utilization = Question(self._ask_utilization, pause_s=SHORT_PAUSE_S)
+        self._processes: list[Question] = []
         self._in_turns: list[Question] = []
         if semconv.HW_PARENT not in attributes:
             self._in_turns = [
@@ -99,6 +101,16 @@ class Device:
                 Question(self._share("decoder_utilization", nvml.nvmlDeviceGetDecoderUtilization)),
                 Question(self._share("fan_ratio", nvml.nvmlDeviceGetFanSpeed)),
             ]
+        if processes:
+            # The binding calls NVML twice for a list: for its size, and for what is in it.
+            self._processes = [
+                Question(self._listed(function), weight=4, calls=2, every_s=RARELY_S)
+                for function in (
+                    nvml.nvmlDeviceGetComputeRunningProcesses,
+                    nvml.nvmlDeviceGetGraphicsRunningProcesses,
+                )
+            ]
+            self._in_turns += self._processes
 
     def sample(self, memory_only: bool) -> DeviceSample:
         """A look at it.
@@ -118,10 +130,11 @@ class Device:
             self._looked_s = float("-inf")  # what is told is what is now, unless peaks are looked for
         for question in self._next(MAX_CALLS - self._calls):
             question.put(self._cycle)
-        self._look_for_processes()
         answers: dict[str, Any] = {"temperature_limits_c": self._limits_c, "errors": dict(self._errors)}
-        for one in (self._memory, self._utilization, *self._in_turns, self._processes):
-            answers.update(one.answer if one is not None else {})
+        for one in (self._memory, self._utilization, *self._in_turns):
+            answers.update(one.answer)
+        lists = (one.answer.get("processes", {}) for one in self._processes)
+        answers["processes"] = {pid: used for listed in lists for pid, used in listed.items()}
         return DeviceSample(self.id, self.attributes, self._state, **answers)
 
     def _look(self) -> None:
@@ -130,17 +143,16 @@ class Device:
             if question.may_be_asked():
                 question.put(self._cycle)
 
-    def _look_for_processes(self) -> None:
-        question = self._processes
-        if question is not None and question.may_be_asked() and monotonic() - self._processes_s >= RARELY_S:
-            self._processes_s = monotonic()
-            question.put(self._cycle)
-
-    def _next(self, most: int) -> list[Question]:
-        """Whose turn it is: what waited longest, by its weight."""
+    def _next(self, calls: int) -> list[Question]:
+        """Whose turn it is: what waited longest, by its weight, as far as there are calls for it."""
         left = [question for question in self._in_turns if question.may_be_asked()]
         left.sort(key=lambda question: (question.asked_in - self._cycle) * question.weight)
-        return left[: max(0, most)]
+        chosen = []
+        for question in left:
+            if question.calls <= calls:
+                chosen.append(question)
+                calls -= question.calls
+        return chosen
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         self._calls += 1
@@ -154,6 +166,8 @@ class Device:
             try:
                 memory = self._call(self._nvml.nvmlDeviceGetMemoryInfo, version)
             except NoAnswer as error:
+                if self._answered and error.code in GONE - {UNKNOWN}:
+                    raise Lost(error.code) from error
                 if not error.is_final and error.code != UNKNOWN:  # older than driver 510, or in WSL
                     raise
         if memory is None:
@@ -184,17 +198,17 @@ class Device:
 
         return ask
 
-    def _ask_processes(self) -> Mapping[str, Any]:
-        """Those of the driver's PIDs, which in a container may be the host's."""
-        processes: dict[int, int | None] = {}
-        for function in (
-            self._nvml.nvmlDeviceGetComputeRunningProcesses,
-            self._nvml.nvmlDeviceGetGraphicsRunningProcesses,
-        ):
-            for one in call(function, self._handle):
+    def _listed(self, function: Callable[..., Any]) -> Callable[[], Mapping[str, Any]]:
+        """Processes, by the driver's PIDs, which in a container may be the host's."""
+
+        def ask() -> Mapping[str, Any]:
+            processes: dict[int, int | None] = {}
+            for one in self._call(function):
                 used = one.usedGpuMemory
                 processes[int(one.pid)] = None if used is None or used == NOT_AVAILABLE else int(used)
-        return {"processes": processes}
+            return {"processes": processes}
+
+        return ask
 
     # Several values in one call
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 TRIES: Final = 3
 PAUSE_S: Final = 600.0
 """What was refused so many times is asked again after this."""
+SHORT_PAUSE_S: Final = 10.0
+"""The same of what is asked once a second, where a moment's trouble is soon three refusals; twice as long each time."""
 
 
 class Lost(Exception):  # noqa: N818 - what happened to it
@@ -40,14 +42,26 @@ class Question:
     Args:
         ask: gives values by the names of :class:`vigilo.gauges.samples.DeviceSample`'s fields.
         weight: how often it is its turn, beside the others.
+        calls: how many of the driver's calls it takes.
+        every_s: not asked again sooner.
+        pause_s: for how long it is not asked after :data:`TRIES` refusals; doubles up to :data:`PAUSE_S`.
 
     Attributes:
         answer: to the last asking; empty where there was none.
         asked_in: the last look in which it was asked; long ago where it never was.
     """
 
-    def __init__(self, ask: Callable[[], Mapping[str, Any]], weight: int = 1) -> None:
-        self.ask, self.weight = ask, weight
+    def __init__(
+        self,
+        ask: Callable[[], Mapping[str, Any]],
+        weight: int = 1,
+        *,
+        calls: int = 1,
+        every_s: float = 0.0,
+        pause_s: float = PAUSE_S,
+    ) -> None:
+        self.ask, self.weight, self.calls = ask, weight, calls
+        self._every_s, self._pause_s = every_s, pause_s
         self.answer: Mapping[str, Any] = {}
         self.asked_in = -1000
         self._refused, self._not_before_s = 0, float("-inf")
@@ -58,6 +72,7 @@ class Question:
     def put(self, look: int = 0) -> None:
         """Asks it; what is not answered is nothing. Raises :class:`Lost`."""
         self.asked_in, self.answer = look, {}
+        self._not_before_s = monotonic() + self._every_s
         try:
             self.answer = self.ask()
         except NoAnswer as error:
@@ -71,4 +86,4 @@ class Question:
         if for_ever:
             self._not_before_s = float("inf")
         elif self._refused >= TRIES:
-            self._not_before_s = monotonic() + PAUSE_S
+            self._not_before_s = monotonic() + min(PAUSE_S, self._pause_s * 2 ** min(self._refused - TRIES, 16))

@@ -126,14 +126,19 @@ class Ring:
         with self._lock:
             if self._thread is None and not self._stopped.is_set():
                 self._thread = threading.Thread(target=self._run, name="vigilo-peaks", daemon=True)
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError:  # no more threads, or the interpreter ends: who asks next tries again
+                    self._thread = None
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             self._woken.clear()  # before it looks: who wakes it from here on has the next look at once
             if self._stopped.is_set():
                 break
-            samples = self._snapshot.memory()
+            samples: list[DeviceSample] = []
+            with internal_errors("looking at memory"):
+                samples = self._snapshot.memory()
             now_s = monotonic()
             with self._lock:
                 listeners = self._listeners

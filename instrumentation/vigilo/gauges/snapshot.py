@@ -105,12 +105,13 @@ class Snapshot:
                 if look.asked_s is None:
                     look.asked_s = now_s
                     self._wake()
-                until_s = look.asked_s + self._budget_s
-                self._changed.wait_for(lambda: look.asked_s is None, max(0.0, until_s - now_s))
+                if look.asked_s is not None:
+                    until_s = look.asked_s + self._budget_s
+                    self._changed.wait_for(lambda: look.asked_s is None, max(0.0, until_s - now_s))
             failure, self._failure = self._failure, None
-            newest = max((look, self._full), key=lambda seen: seen.taken_s)
-            samples = newest.samples
-            if samples and monotonic() - newest.taken_s > STALE_S:
+            samples = max((look, self._full), key=lambda seen: seen.taken_s).samples
+            # Not by the age of what was seen: with a minute between two exports, a slow look alone would be too late.
+            if samples and look.asked_s is not None and monotonic() - look.asked_s > STALE_S:
                 samples = [DeviceSample(one.id, one.attributes, "failed") for one in samples]
         if failure is not None:
             with internal_errors("looking at accelerators"):
@@ -120,7 +121,11 @@ class Snapshot:
     def _wake(self) -> None:
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._work, name="vigilo-gpu", daemon=True)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:  # no more threads, or the interpreter ends: who asks next tries again
+                self._thread = self._full.asked_s = self._memory.asked_s = None
+                return
         self._changed.notify_all()
 
     def _work(self) -> None:

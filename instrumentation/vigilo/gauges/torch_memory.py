@@ -8,9 +8,14 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vigilo.errors import internal_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vigilo.gauges.samples import DeviceSample
 
 _owner_pid = os.getpid()
 
@@ -21,7 +26,7 @@ class TorchDevice:
 
     Attributes:
         index: torch's, which ``CUDA_VISIBLE_DEVICES`` moves.
-        uuid: as NVML has it: the ``hw.id``; None in versions of torch that do not tell it.
+        uuid: mostly as NVML has it, see :func:`hardware_ids`; None in versions of torch that do not tell it.
         allocated, reserved: in tensors; in the allocator's hands.
         max_allocated: since the process began, or since the app called ``reset_peak_memory_stats``.
         alloc_retries: allocations that succeeded only after the cache was flushed.
@@ -47,6 +52,19 @@ def torch_devices() -> list[TorchDevice]:
         if cuda.is_initialized():
             return [_device(cuda, index) for index in range(cuda.device_count())]
     return []
+
+
+def hardware_ids(devices: Sequence[TorchDevice], samples: Sequence[DeviceSample]) -> dict[int, str]:
+    """The ``hw.id`` of torch's devices by their index, where they are known among these samples.
+
+    Prefixes do not count: torch does not tell what is a MIG device. On ROCm its UUIDs are others than the driver's.
+    """
+    by_uuid = {one.id.partition("-")[2]: one.id for one in samples}
+    uuids = {device.index: (device.uuid or "").partition("-")[2] for device in devices}
+    found = {index: by_uuid[uuid] for index, uuid in uuids.items() if uuid and uuid in by_uuid}
+    if not found and len(devices) == len(samples) == 1:
+        return {devices[0].index: samples[0].id}
+    return found
 
 
 def _device(cuda: Any, index: int) -> TorchDevice:

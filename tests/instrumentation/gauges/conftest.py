@@ -22,7 +22,7 @@ def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def old_nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same of an old driver: without MIG, memory of the second version, and newer fields."""
+    """The same of an old driver: without MIG, memory of the second version, newer fields, and lists of processes."""
     return _built(tmp_path_factory.mktemp("old-nvml"), "OLD_DRIVER")
 
 

@@ -82,4 +82,5 @@ class ScriptedGpu:
         )
         told = [line for line in done.stdout.splitlines() if line.startswith("TOLD ")]
         assert done.returncode == 0, done.stderr[-3000:]
+        assert "Traceback" not in done.stderr, done.stderr[-3000:]
         return json.loads(told[-1].removeprefix("TOLD "))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from vigilo.gauges import amd
 from vigilo.gauges.amd import AmdSampler
 
 NOT_SUPPORTED, NO_PERMISSION, NOT_LOADED = 2, 10, 34
@@ -156,3 +157,35 @@ def test_a_driver_that_went_away_is_failed_and_one_that_never_was_is_nothing(smi
     assert [(one.state, one.memory_used_bytes) for one in sampler.sample()] == [("failed", None)]
     smi.errors["init"] = NOT_LOADED
     assert not AmdSampler().open()
+
+
+def test_a_driver_that_went_away_is_opened_again_once_a_minute(smi: Smi, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr(amd, "monotonic", lambda: now_s)
+    sampler = AmdSampler()
+    sampler.open()
+    smi.errors = {"total": NOT_LOADED, "init": NOT_LOADED}
+    for _ in range(12):
+        now_s += 10
+        assert [one.state for one in sampler.sample()] == ["failed"]
+    assert smi.calls.count("init") == 1 + 2
+    assert smi.calls.count("total") == 1
+    smi.errors = {}
+    now_s += 60
+    assert [(one.state, one.memory_used_bytes) for one in sampler.sample()] == [("ok", 2**30)]
+
+
+def test_counts_of_errors_asked_for_after_the_driver_went_away_make_it_failed(smi: Smi) -> None:
+    sampler = AmdSampler()
+    sampler.open()
+    smi.errors["ecc"] = NOT_LOADED
+    assert [one.state for one in sampler.sample()] == ["failed"]
+
+
+def test_versions_that_know_no_hotspot_tell_the_junction(smi: Smi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smi, "AmdSmiTemperatureType", Enum("AmdSmiTemperatureType", "EDGE JUNCTION"), raising=False)
+    smi.errors["temperature EDGE"] = NOT_SUPPORTED
+    sampler = AmdSampler()
+    sampler.open()
+    assert sampler.sample()[0].temperature_c == 44.0
+    assert smi.calls.count("temperature JUNCTION") == 1

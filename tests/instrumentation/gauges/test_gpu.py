@@ -61,6 +61,8 @@ def test_names_units_and_kinds_are_those_of_the_conventions(gpu: ScriptedGpu) ->
         METRICS,
         'change("gpu0.fan 40", "gpu0.field.197 5", "gpu0.field.198 6")',
         TWO_LOOKS,
+        TWO_LOOKS,
+        TWO_LOOKS,
         "tell(collect())",
         VIGILO_GPU_PROCESSES="true",
         **STILL,
@@ -118,10 +120,10 @@ def test_a_collection_by_two_readers_takes_at_most_eight_calls(gpu: ScriptedGpu)
         METRICS,
         TWO_LOOKS,
         """
-        shared._ttl_s = 2.0
+        shared._ttl_s = 60.0
         counts = []
         for _ in range(3):
-            time.sleep(shared._ttl_s)
+            shared._full.taken_s = float("-inf")
             before = calls()
             first, second = collect(), collect(other)
             assert len(first) == len(second) > 30
@@ -271,9 +273,14 @@ def test_torch_s_allocator_is_told_by_the_same_id_and_its_maximum_is_kept(gpu: S
         TORCH,
         """
         before = [point for point in collect() if point[0].startswith("torch.")]
-        stats["allocated_bytes"]["all"]["peak"] = 11  # the app reset it
+        stats["allocated_bytes"]["all"]["peak"] = 11  # the app reset it,
+        stats |= {"num_alloc_retries": 1, "num_ooms": 0}  # and these
         time.sleep(1.1)
-        tell([before, [point for point in collect() if point[0] == "torch.cuda.memory.allocated.max"]])
+        collect(), collect(other)
+        stats |= {"num_alloc_retries": 4, "num_ooms": 0}
+        time.sleep(1.1)
+        after = {point[0]: point[4] for point in collect()}
+        tell([before, [after[f"torch.cuda.memory.{name}"] for name in ("allocated.max", "alloc_retries", "ooms")]])
         """,
         **STILL,
     )
@@ -286,4 +293,25 @@ def test_torch_s_allocator_is_told_by_the_same_id_and_its_maximum_is_kept(gpu: S
         "torch.cuda.memory.ooms": ("{error}", "Sum", 1),
     }
     assert {point[5]["hw.id"] for point in before} == {FIRST}
-    assert after[0][4] == 30
+    assert after == [30, 2 + 4, 1]
+
+
+@pytest.mark.parametrize(
+    ("id_of_torch", "driver", "name"),
+    [
+        (SECOND[4:], "", SECOND),
+        ("of-nobody", "", "cuda:0"),
+        ("alone", 'change("fail.nvmlInitWithFlags 12")', "GPU-alone"),
+    ],
+)
+def test_torch_s_devices_have_ids_that_the_driver_has_too(
+    gpu: ScriptedGpu, id_of_torch: str, driver: str, name: str
+) -> None:
+    points = gpu.run(
+        METRICS,
+        driver,
+        TORCH.replace("11111111-0000-0000-0000-000000000000", id_of_torch),
+        'tell([point for point in collect() if point[0].startswith("torch.")])',
+        **STILL,
+    )
+    assert {one for point in points for one in point[5].values()} == {name}

@@ -185,6 +185,17 @@ def test_nothing_of_its_whole_set_is_told_twice(instrument, system_metrics, told
     assert [name for name, count in names.items() if count > 1] == []
 
 
+def test_what_it_tells_by_older_names_is_not_told_twice(instrument, system_metrics, told):
+    older = {"system.swap.usage": ["used"], "process.open_file_descriptor.count": None}
+    system_metrics(config=older)
+    instrument(host_metrics="auto")
+    assert host_gauges.told_by_system_metrics("system.paging.usage")
+    assert not host_gauges.told_by_system_metrics("system.paging.utilization")
+    names = told.names()
+    assert "process.unix.file_descriptor.count" not in names
+    assert "process.thread.count" in names
+
+
 def test_all_of_ours_are_told_where_they_are_asked_for(instrument, system_metrics, told):
     system_metrics(**QUICK)
     instrument(host_metrics="own")

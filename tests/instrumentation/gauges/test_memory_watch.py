@@ -221,6 +221,12 @@ def test_a_leak_on_a_gpu_is_told_with_its_id(machine, watch, warned, requests):
     assert [memory.labels.get(semconv.HW_ID) for memory in watch.memories()] == [None, "GPU-1b2c", "GPU-3d4e"]
 
 
+def test_what_the_driver_keeps_for_itself_is_not_to_be_had(machine, watch):
+    sample = DeviceSample("GPU-1", {}, "ok", 2 * GIB, 15 * GIB, memory_free_bytes=12 * GIB)
+    watch.look(machine.now_s, [sample])
+    assert watch.memories()[1].used_bytes == 3 * GIB
+
+
 def test_devices_that_tell_no_memory_are_left_out(machine, watch):
     lost = DeviceSample("GPU-1", {semconv.HW_ID: "GPU-1"}, "failed")
     watch.look(machine.now_s, [lost, DeviceSample("GPU-2", {}, "ok", 5, None), DeviceSample("GPU-3", {}, "ok", 5, 0)])
@@ -257,7 +263,7 @@ def torch_module(stats, uuid):
     return types.SimpleNamespace(cuda=cuda)
 
 
-@pytest.mark.parametrize("uuid", ["1b2c", None])
+@pytest.mark.parametrize("uuid", ["1b2c", None, "of HIP"])
 def test_a_rescued_allocation_of_torch_is_critical(machine, watch, warned, monkeypatch, uuid):
     stats = {"allocated": 3 * GIB, "peak": 4 * GIB, "reserved": 6 * GIB, "retries": 0}
     monkeypatch.setitem(sys.modules, "torch", torch_module(stats, uuid))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -113,21 +114,46 @@ def test_what_is_refused_is_asked_for_three_times_and_again_after_ten_minutes(gp
     refused, kept, later, seen = gpu.run(
         SAMPLER,
         f"""
-        change("gpus 1", "gpu0.fail.nvmlDeviceGetUtilizationRates {code}")
+        change("gpus 1", "gpu0.fail.nvmlDeviceGetTemperature {code}")
         sampler.open()
         for _ in range(9):
             refused = look()
-        kept = calls("nvmlDeviceGetUtilizationRates")
-        change("-gpu0.fail.nvmlDeviceGetUtilizationRates")
+        kept = calls("nvmlDeviceGetTemperature")
+        change("-gpu0.fail.nvmlDeviceGetTemperature")
         clock.now_s += 600
         seen = look()
-        tell([refused, kept, calls("nvmlDeviceGetUtilizationRates"), seen])
+        tell([refused, kept, calls("nvmlDeviceGetTemperature"), seen])
         """,
     )
-    assert refused[FIRST]["utilization"] is None
+    assert refused[FIRST]["temperature_c"] is None
     assert refused[FIRST]["state"] == "ok"
     assert (kept, later) == (3, 4)
-    assert seen[FIRST]["utilization"] == 0.37
+    assert seen[FIRST]["temperature_c"] == 55.0
+
+
+def test_memory_and_utilization_are_asked_for_again_soon_and_then_less_and_less(gpu: ScriptedGpu) -> None:
+    times, seen = gpu.run(
+        SAMPLER,
+        """
+        functions = ["nvmlDeviceGetMemoryInfo_v2", "nvmlDeviceGetUtilizationRates"]
+        change("gpus 1", *(f"gpu0.fail.{one} 10" for one in functions))
+        sampler.open()
+        times = {one: [] for one in functions}
+        for second in range(2000):
+            clock.now_s += 1
+            before = [calls(one) for one in functions]
+            sampler.sample(memory_only=True)
+            for one, count in zip(functions, before):
+                times[one] += [second] * (calls(one) - count)
+        change(*(f"-gpu0.fail.{one}" for one in functions))
+        clock.now_s += 600
+        tell([times, look(memory_only=True)])
+        """,
+    )
+    for asked in times.values():
+        waited = [after - before for before, after in pairwise(asked)]
+        assert waited == [1, 1, 10, 20, 40, 80, 160, 320, 600, 600]
+    assert (seen[FIRST]["memory_used_bytes"], seen[FIRST]["utilization"]) == (1_000_000_000, 0.37)
 
 
 def test_memory_is_that_of_the_second_version_where_the_driver_has_it(gpu: ScriptedGpu, old_gpu: ScriptedGpu) -> None:
@@ -177,13 +203,14 @@ def test_a_call_that_timed_out_does_not_make_memory_jump(gpu: ScriptedGpu) -> No
     assert after[FIRST]["memory_used_bytes"] == 1_000_000_000
 
 
-def test_a_gpu_that_answered_and_is_unknown_now_is_failed(gpu: ScriptedGpu) -> None:
+@pytest.mark.parametrize("code", [2, 6, 999])
+def test_a_gpu_that_answered_and_is_unknown_now_is_failed(gpu: ScriptedGpu, code: int) -> None:
     seen = gpu.run(
         SAMPLER,
-        """
+        f"""
         sampler.open()
         look()
-        change("gpu0.fail.nvmlDeviceGetMemoryInfo_v2 999", "gpu0.fail.nvmlDeviceGetMemoryInfo 999")
+        change("gpu0.fail.nvmlDeviceGetMemoryInfo_v2 {code}", "gpu0.fail.nvmlDeviceGetMemoryInfo {code}")
         tell(look())
         """,
     )
@@ -308,23 +335,88 @@ def test_a_driver_that_is_not_there_is_told_once_and_found_when_it_is(gpu: Scrip
 
 
 def test_processes_are_asked_for_only_by_request_and_twice_a_minute(gpu: ScriptedGpu) -> None:
-    without, seen, asked = gpu.run(
+    without, seen, per_minute = gpu.run(
         SAMPLER,
         """
         sampler.open(); look(); sampler.close()
         without = calls("nvmlDeviceGetComputeRunningProcesses_v3")
         sampler = NvmlSampler(processes=True)
         sampler.open()
-        for _ in range(6):
-            seen = look()
+        change("gpu0.graphics 4244 1000")
+        [look() for _ in range(6)]
         look(memory_only=True)
-        tell([without, seen, calls("nvmlDeviceGetGraphicsRunningProcesses_v3")])
+        seen, per_minute = look(), []
+        for _ in range(10):
+            before = calls("nvmlDeviceGetGraphicsRunningProcesses_v3")  # of the second GPU, whose list is empty: one
+            look(), look(), look(), look(), look(), look()
+            per_minute.append(calls("nvmlDeviceGetGraphicsRunningProcesses_v3") - before)
+        tell([without, seen, per_minute])
         """,
     )
     assert without == 0
-    assert seen[FIRST]["processes"] == {"4242": 734003200, "4243": None}
+    assert seen[FIRST]["processes"] == {"4242": 734003200, "4243": None, "4244": 1000}
     assert seen[SECOND]["processes"] == {}
-    assert asked == 2 * 2
+    assert min(per_minute) >= 1 * (2 + 1)
+    assert max(per_minute) <= 2 * (2 + 1)
+
+
+@pytest.mark.parametrize("interval_s", [10, 60])
+def test_with_processes_a_look_takes_no_more_calls_and_the_rest_is_asked_for_as_well(
+    gpu: ScriptedGpu, interval_s: int
+) -> None:
+    counts, asked = gpu.run(
+        SAMPLER,
+        f"""
+        change("gpu0.fan 40", "gpu1.fan 40", "gpu0.graphics 4244 1000", "gpu1.graphics 1 1", "gpu1.process 2 2")
+        sampler = NvmlSampler(processes=True)
+        sampler.open()
+        names = ["ComputeRunningProcesses_v3", "GraphicsRunningProcesses_v3", "FieldValues", "Temperature", "FanSpeed"]
+        counts = []
+        for _ in range(24):
+            clock.now_s += {interval_s} - 10
+            before = calls()
+            look()
+            counts.append(calls() - before)
+        tell([counts, [calls("nvmlDeviceGet" + name) for name in names]])
+        """,
+    )
+    assert max(counts) <= 8
+    compute, graphics, *others = asked
+    assert compute // 2 >= 2 * 3
+    assert graphics // 2 >= 2 * 3
+    assert others[0] >= 2 * 3
+    assert others[1] >= 2 * 3
+    assert others[2] >= 2
+
+
+def test_a_driver_that_is_older_than_the_lists_of_processes_tells_the_rest(old_gpu: ScriptedGpu) -> None:
+    seen = old_gpu.run(
+        SAMPLER,
+        """
+        sampler = NvmlSampler(processes=True)
+        sampler.open()
+        [look() for _ in range(6)]
+        tell(look())
+        """,
+    )
+    assert (seen[FIRST]["state"], seen[FIRST]["processes"]) == ("ok", {})
+    assert seen[FIRST]["memory_used_bytes"] == 1_300_000_000
+    assert seen[FIRST]["temperature_c"] == 55.0
+
+
+def test_where_there_is_one_list_of_processes_it_is_told(gpu: ScriptedGpu) -> None:
+    seen, refused = gpu.run(
+        SAMPLER,
+        """
+        change("gpus 1", "gpu0.fail.nvmlDeviceGetGraphicsRunningProcesses_v3 3")
+        sampler = NvmlSampler(processes=True)
+        sampler.open()
+        [look() for _ in range(20)]
+        tell([look(), calls("nvmlDeviceGetGraphicsRunningProcesses_v3")])
+        """,
+    )
+    assert seen[FIRST]["processes"] == {"4242": 734003200, "4243": None}
+    assert refused == 1
 
 
 def test_worn_memory_is_degraded_and_counters_that_go_back_are_not_told(gpu: ScriptedGpu) -> None:

@@ -149,6 +149,37 @@ def test_nobody_is_looked_for_when_nobody_asks(ring: Ring, script: Script, monke
     script.go_through((1, None))
 
 
+def test_where_no_thread_can_begin_the_next_who_asks_tries_again(
+    ring: Ring, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert ring.peaks("otlp") == {}
+    ring.peaks("otlp")
+    script.go_through((900, 1.0))
+    assert ring.peaks("otlp")["GPU-1"].max_bytes == 900
+
+
+def test_a_look_that_fails_does_not_end_it(ring: Ring, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIGILO_RAISE_INTERNAL")
+    inner, failed = ring._snapshot.memory, threading.Event()
+
+    def memory() -> list[DeviceSample]:
+        if failed.is_set():
+            return inner()
+        failed.set()
+        raise ArithmeticError
+
+    monkeypatch.setattr(ring._snapshot, "memory", memory)
+    told: list[int] = []
+    ring.listen(lambda _, samples: told.append(len(samples)))
+    script.go_through((900, 1.0))
+    assert told[:2] == [0, 1]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_has_no_thread_and_no_peaks(ring: Ring, script: Script) -> None:
     ring.peaks("otlp")

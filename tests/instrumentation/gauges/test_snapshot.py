@@ -107,28 +107,61 @@ def test_memory_is_looked_at_alone_and_each_time(snapshot_of: Callable[..., Snap
 def test_while_a_driver_hangs_the_last_look_is_given_and_only_one_waits(
     snapshot_of: Callable[..., Snapshot], sampler: Sampler_
 ) -> None:
-    snapshot = snapshot_of(sampler, ttl_s=0.0, budget_s=0.5)
-    until(snapshot.devices)
+    snapshot = snapshot_of(sampler, ttl_s=0.0, budget_s=BOUND_S)
+    assert snapshot.devices()
+    snapshot._budget_s = 0.5
     sampler.may_answer.clear()
     asked_s = monotonic()
     seen = [snapshot.devices() for _ in range(200)]  # as many instruments: together they wait the budget, once
     assert {len(devices) for devices in seen} == {1}
     assert monotonic() - asked_s < BOUND_S  # each for itself would wait a hundred seconds
-    looks = len(sampler.looks)
+    assert len(sampler.looks) == 2
     sampler.may_answer.set()
-    until(lambda: snapshot.devices()[0].memory_used_bytes or looks < 0)
+    until(lambda: (snapshot.devices()[0].memory_used_bytes or 0) >= 2)
 
 
 def test_after_a_minute_without_an_answer_devices_are_failed(
     snapshot_of: Callable[..., Snapshot], sampler: Sampler_, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot = snapshot_of(sampler, ttl_s=0.0, budget_s=0.05)
-    until(snapshot.devices)
+    snapshot = snapshot_of(sampler, ttl_s=0.0, budget_s=BOUND_S)
+    assert snapshot.devices()
+    snapshot._budget_s = 0.05
     sampler.may_answer.clear()
+    assert [one.state for one in snapshot.devices()] == ["ok"]
     now_s = monotonic()
     monkeypatch.setattr(snapshots, "monotonic", lambda: now_s + snapshots.STALE_S + 1)
     (device,) = snapshot.devices()
     assert (device.state, device.memory_used_bytes, device.attributes) == ("failed", None, sampler.attributes)
+
+
+def test_a_slow_look_a_minute_after_the_last_is_no_failure(
+    snapshot_of: Callable[..., Snapshot], sampler: Sampler_, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = snapshot_of(sampler, ttl_s=0.0, budget_s=BOUND_S)
+    assert snapshot.devices()
+    snapshot._budget_s = 0.05
+    sampler.may_answer.clear()
+    now_s = monotonic()
+    monkeypatch.setattr(snapshots, "monotonic", lambda: now_s + snapshots.STALE_S + 1)  # an export's interval later
+    (device,) = snapshot.devices()
+    assert (device.state, device.memory_used_bytes) == ("ok", 1)
+
+
+@pytest.mark.parametrize("ask", [Snapshot.devices, Snapshot.memory])
+def test_where_no_thread_can_begin_the_next_who_asks_tries_again(
+    snapshot_of: Callable[..., Snapshot],
+    sampler: Sampler_,
+    monkeypatch: pytest.MonkeyPatch,
+    ask: Callable[[Snapshot], list[DeviceSample]],
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    snapshot = snapshot_of(sampler, ttl_s=0.0, budget_s=BOUND_S)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert [ask(snapshot) for _ in range(2)] == [[], []]
+    assert len(ask(snapshot)) == 1
 
 
 def test_a_sampler_that_fails_is_told_of_and_the_others_are_seen(

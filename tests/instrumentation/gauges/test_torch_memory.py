@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from vigilo.gauges.torch_memory import TorchDevice, torch_devices
+from vigilo.gauges.samples import DeviceSample
+from vigilo.gauges.torch_memory import TorchDevice, hardware_ids, torch_devices
 
 UUID = "11111111-0000-0000-0000-000000000000"
 
@@ -59,6 +60,27 @@ def test_a_mig_device_that_was_chosen_is_named_as_one(use_torch: Any, monkeypatc
 def test_versions_that_tell_no_uuid_give_the_rest(use_torch: Any) -> None:
     use_torch(Cuda(None))
     assert [(device.uuid, device.reserved) for device in torch_devices()] == [(None, 40)]
+
+
+@pytest.mark.parametrize(
+    ("uuids", "ids", "found"),
+    [
+        (["GPU-b", "GPU-a"], ["GPU-a", "GPU-b"], {0: "GPU-b", 1: "GPU-a"}),
+        (["GPU-m"], ["GPU-a", "MIG-m"], {0: "MIG-m"}),  # torch does not tell that it is a MIG device
+        (["MIG-m"], ["MIG-m"], {0: "MIG-m"}),
+        ([None], ["GPU-a"], {0: "GPU-a"}),
+        (["GPU-of HIP"], ["ffff74a1-0000"], {0: "ffff74a1-0000"}),
+        (["GPU-of HIP"], ["ffff74a1-0000", "ffff74a1-0001"], {}),
+        ([None, "GPU-b"], ["GPU-b"], {1: "GPU-b"}),
+        ([None, None], ["GPU-a"], {}),
+        (["GPU-a"], [], {}),
+    ],
+)
+def test_devices_are_found_among_the_driver_s_by_what_comes_after_the_prefix(
+    uuids: list[str | None], ids: list[str], found: dict[int, str]
+) -> None:
+    devices = [TorchDevice(index, uuid, 10, 40, 30, 2, 0) for index, uuid in enumerate(uuids)]
+    assert hardware_ids(devices, [DeviceSample(one, {}) for one in ids]) == found
 
 
 def test_torch_that_has_no_context_is_not_touched(use_torch: Any) -> None:

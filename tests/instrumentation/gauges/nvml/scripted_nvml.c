@@ -15,7 +15,7 @@
  *   gpu0.temperature 55           gpu0.critical 95            gpu0.throttled 90
  *   gpu0.field.186 41500          a field's value, in the field's unit; those that are not there are not supported
  *   gpu0.power 41500              mW, of nvmlDeviceGetPowerUsage
- *   gpu0.process 4242 734003200   `na` for bytes that are not told; several lines
+ *   gpu0.process 4242 734003200   `na` for bytes that are not told; several lines; of graphics: gpu0.graphics
  *   gpu0.lost 1                   every call says that the GPU is lost
  *   gpu0.fail.FUNCTION 3          gpu0.sleep_ms.FUNCTION 500
  *   gpu0.migs 2                   gpu0.mig0.uuid MIG-...      gpu0.mig0.total ...
@@ -346,10 +346,10 @@ int nvmlDeviceGetFieldValues(Device *device, int count, FieldValue *values) {
 }
 
 /* Fills `processes`, or tells how many there are. */
-static int list_processes(const Device *device, u32 *count, Process *processes) {
+static inline int list_processes(const Device *device, const char *name, u32 *count, Process *processes) {
     u32 found = 0, room = *count;
     const char *value;
-    for (int from = 0; (value = find(device, "process", &from)); found++) {
+    for (int from = 0; (value = find(device, name, &from)); found++) {
         char bytes[40];
         u32 pid;
         if (found < room && processes && sscanf(value, "%u %39s", &pid, bytes) == 2)
@@ -359,19 +359,17 @@ static int list_processes(const Device *device, u32 *count, Process *processes) 
     return found > (processes ? room : 0) ? INSUFFICIENT_SIZE : SUCCESS;
 }
 
+#ifndef OLD_DRIVER
+
 int nvmlDeviceGetComputeRunningProcesses_v3(Device *device, u32 *count, Process *processes) {
     ENTER(device);
-    return list_processes(device, count, processes);
+    return list_processes(device, "process", count, processes);
 }
 
 int nvmlDeviceGetGraphicsRunningProcesses_v3(Device *device, u32 *count, Process *processes) {
-    (void)processes;
     ENTER(device);
-    *count = 0;
-    return SUCCESS;
+    return list_processes(device, "graphics", count, processes);
 }
-
-#ifndef OLD_DRIVER
 
 int nvmlDeviceGetMemoryInfo_v2(Device *device, MemoryV2 *memory) {
     ENTER(device);
