@@ -132,13 +132,36 @@ def _session(place: Place, settings: Settings) -> Iterator[tuple[str, Any]]:
     """The session as a kernel that starts now would see it; nothing of it is written down."""
     from vigilo.notebook.session import Session
 
-    status = Session(place, settings).status(_WAIT_S)
-    for name in ("session", "idle", "accelerator", "drive", "internet", "restarts"):
+    session = Session(place, settings)
+    status = session.status(_WAIT_S)
+    for name in ("session", "idle", "accelerator", "drive", "internet"):
         yield name, status.get(name)
     for quota in status.get("quota") or ():
         yield f"quota of {quota['accelerator']}", quota
     for area in status.get("storage") or ():
         yield f"storage {area['area']}", area
+    if session.platform.name == "kaggle":
+        yield from _kaggle(place)
+
+
+def _kaggle(place: Place) -> Iterator[tuple[str, Any]]:
+    """What the quota of the week is asked with, and what comes of it: the client takes seconds."""
+    from dataclasses import asdict
+
+    from vigilo.checkpoint.places import within
+    from vigilo.notebook.kaggle_quota import PATIENCE_S, NoAnswerError, answer_of_kaggle, has_credentials
+
+    try:
+        yield "kaggle client", version("kaggle")
+    except PackageNotFoundError:
+        yield "kaggle client", "absent"
+    yield "kaggle credentials", "yes" if has_credentials(place) else "no"
+    told: Any
+    try:
+        told = [asdict(quota) for quota in within(PATIENCE_S, partial(answer_of_kaggle, place))]
+    except Exception as error:  # noqa: BLE001 - what is told of it is its name
+        told = str(error) if isinstance(error, (NoAnswerError, TimeoutError)) else type(error).__name__
+    yield "quota that kaggle tells", told
 
 
 def _memory(place: Place) -> Iterator[tuple[str, Any]]:

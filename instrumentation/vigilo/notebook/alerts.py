@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vigilo import semconv
@@ -42,12 +43,18 @@ class Alert(NamedTuple):
 
 
 class Alerts:
-    """What was told so far. For one thread; :attr:`told` may be read by others."""
+    """What was told so far. For one thread; :attr:`told` may be read by others.
 
-    def __init__(self, place: Place) -> None:
+    Args:
+        place: the machine, for its clocks.
+        may_log: whether lines may go to the log now; those that may not wait for :meth:`log_waiting`.
+    """
+
+    def __init__(self, place: Place, may_log: Callable[[], bool] = lambda: True) -> None:
         self.told: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.callbacks: list[Callable[[dict[str, Any]], None]] = []
-        self._place = place
+        self._place, self._may_log = place, may_log
+        self._waiting: deque[tuple[int, str, str]] = deque(maxlen=KEPT)
         self._highest: dict[str, int] = {}
         self._calm_since_s: dict[str, float] = {}
 
@@ -74,6 +81,12 @@ class Alerts:
         """Tells what has happened, each time."""
         self._tell(alert)
 
+    def log_waiting(self) -> None:
+        """Logs the lines that had to wait. For any thread."""
+        with suppress(IndexError):
+            while True:
+                _log.log(*self._waiting.popleft())
+
     def _tell(self, alert: Alert) -> None:
         entry = {
             "kind": alert.kind,
@@ -82,7 +95,7 @@ class Alerts:
             "at_s": self._place.wall_s(),
         }
         self.told.append(entry)
-        _log.log(_SEVERITIES[alert.level], "vigilo: %s", alert.message)
+        self._log(_SEVERITIES[alert.level], "vigilo: %s", alert.message)
         with internal_errors("telling a warning of the notebook"):
             _emit(alert)
         if alert.save and alert.kind in REQUESTS:
@@ -94,7 +107,14 @@ class Alerts:
             try:
                 callback(dict(entry))
             except Exception as error:  # noqa: BLE001 - the app's own function
-                _log.error("vigilo: a function that is told warnings of the notebook raised %s", type(error).__name__)
+                raised = "vigilo: a function that is told warnings of the notebook raised %s"
+                self._log(logging.ERROR, raised, type(error).__name__)
+
+    def _log(self, severity: int, text: str, about: str) -> None:
+        if self._may_log():
+            _log.log(severity, text, about)
+        else:
+            self._waiting.append((severity, text, about))
 
 
 def _emit(alert: Alert) -> None:

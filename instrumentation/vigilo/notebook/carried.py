@@ -32,15 +32,17 @@ class Kept:
     """What was found where things outlive the machine.
 
     Attributes:
-        before: the last heartbeat of the last machine, or of this one before this process.
+        before: the last heartbeat of the notebook on its last machine, or on this one before this process.
         restart: what it says has happened.
         others_s: seconds of each accelerator that other sessions used in the week of ``at_s``.
+        own_s: the same of this one, as it was written down.
         at_s: when it was read, in seconds since 1970.
     """
 
     before: Beat | None = None
     restart: Restart | None = None
     others_s: dict[str, float] = field(default_factory=dict)
+    own_s: dict[str, float] = field(default_factory=dict)
     at_s: float = 0.0
 
 
@@ -48,10 +50,10 @@ class Carried:
     """Reads and writes it. :meth:`keep` may hang on a drive: only for a thread that may."""
 
     def __init__(self, place: Place, settings: Settings, platform: Platform) -> None:
-        self._place, self._platform = place, platform
+        self._place, self._settings, self._platform = place, settings, platform
         self._home = settings.home / "notebook"
         self._first: dict[Path, Beat | None] = {}
-        """The heartbeat that was in a folder when it was first looked at."""
+        """What was in the file of a heartbeat when it was first looked at."""
         key = kernel_key(place)
         # Outside of Jupyter nothing says whether two processes are the same program.
         self._kernel_file = self._home / "kernels" / f"{key}.json" if key else None
@@ -83,13 +85,25 @@ class Carried:
     def keep(self, beat: Beat, accelerator: str, drive: Path | None) -> Kept:
         """Writes the heartbeat and, with an accelerator, how long it was used; reads what was there before."""
         folder = self.folder(drive)
-        file, ledger = folder / "machine.json", Ledger(folder / "accelerators.jsonl")
-        if folder not in self._first:
-            self._first[folder] = read_beat(file)
-        before = self._first[folder]
+        file, ledger = self._machine_file(folder), Ledger(folder / "accelerators.jsonl")
+        if file is not None and file not in self._first:
+            self._first[file] = read_beat(file)
+        before = self._first[file] if file is not None else None
+        # A machine of one's own has many sessions: each process has its clock.
+        session = beat.machine if self._platform.managed else f"{beat.machine}/{beat.process}"
         with suppress(OSError):
             if accelerator != "none":
-                ledger.append(beat.machine, accelerator, beat.session_began_s, beat.wall_s, closed=beat.ended)
-            write_beat(file, beat, in_place=drive is not None)
-        others_s = ledger.used_s(beat.wall_s, (beat.machine, accelerator))
-        return Kept(before, restart_between(before, beat), others_s, beat.wall_s)
+                ledger.append(session, accelerator, beat.session_began_s, beat.wall_s, closed=beat.ended)
+            if file is not None:
+                write_beat(file, beat, in_place=drive is not None)
+        others_s = ledger.used_s(beat.wall_s, without=session)
+        own_s = ledger.used_s(beat.wall_s, only=session)
+        return Kept(before, restart_between(before, beat), others_s, own_s, beat.wall_s)
+
+    def _machine_file(self, folder: Path) -> Path | None:
+        """Where the notebook leaves its heartbeat for its next machine; None where nothing tells notebooks apart."""
+        from vigilo.checkpoint.places import project
+
+        name = project(self._place, self._settings)
+        # Without a name all notebooks of a Drive would be one; elsewhere the folder is that of one, or of one machine.
+        return None if name == "notebook" and self._platform.name == "colab" else folder / f"machine-{name}.json"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NAMES: Final = ("vigilo", "vigilo.notebook.extension")
 """Under which IPython may know the extension."""
 HOLDER: Final = "vigilo_notebook"
+_LOOK_WAIT_S: Final = 2.0
 
 _loaded: Extension | None = None
 
@@ -99,6 +100,8 @@ class Extension:
             self._card = self._make_card()
             self._undo.callback(self._card.close)
         self._card.show(live=self._is_notebook())
+        if self._running:  # it began before there was a card
+            self._card.cell_began()
 
     def _start_telemetry(self) -> None:
         from vigilo.notebook import telemetry
@@ -146,6 +149,7 @@ class Extension:
         from vigilo.notebook.status_line import status_line
 
         if self.session is not None:
+            self.session.looked(_LOOK_WAIT_S)
             print(status_line(overview(self.session)))  # noqa: T201 - the output of the cell
 
     # ---- cells

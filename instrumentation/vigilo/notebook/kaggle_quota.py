@@ -7,7 +7,7 @@ prints and exits without them, so it runs in a process of its own.
 from __future__ import annotations
 
 import json
-import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ PATIENCE_S = 30.0
 _MARK = "vigilo-quota:"
 _ASK = f"""
 import json
-from datetime import timezone
+from datetime import timedelta, timezone
 from kaggle.api.kaggle_api_extended import KaggleApi
 api = KaggleApi()
 api.authenticate()
@@ -33,8 +33,9 @@ if refresh is not None and refresh.tzinfo is None:
 print({_MARK!r} + json.dumps({{
     "resets_at_s": refresh and refresh.timestamp(),
     "quotas": [
-        [name, quota.time_used.total_seconds(), quota.total_time_allowed.total_seconds()]
-        for name, quota in (("gpu", said.gpu_quota), ("tpu", said.tpu_quota)) if quota is not None
+        [name, (quota.time_used or timedelta()).total_seconds(), quota.total_time_allowed.total_seconds()]
+        for name, quota in (("gpu", said.gpu_quota), ("tpu", said.tpu_quota))
+        if quota is not None and quota.total_time_allowed is not None
     ],
 }}))
 """
@@ -55,19 +56,41 @@ class Quota:
     resets_at_s: float | None = None
 
 
+class NoAnswerError(Exception):
+    """Kaggle told nothing."""
+
+
 def has_credentials(place: Place) -> bool:
     """Whether Kaggle's client would find credentials; they are not read."""
     environ = place.environ
     if environ.get("KAGGLE_API_TOKEN") or (environ.get("KAGGLE_USERNAME") and environ.get("KAGGLE_KEY")):
         return True
-    home = environ.get("KAGGLE_CONFIG_DIR") or os.path.join(environ.get("HOME") or "/root", ".kaggle")
-    return any(place.path(f"{home}/{name}").is_file() for name in ("kaggle.json", "access_token", "credentials.json"))
+    home = environ.get("HOME") or "/root"
+    own = environ.get("KAGGLE_CONFIG_DIR") or f"{home}/.kaggle"
+    shared = environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
+    files = [f"{own}/{name}" for name in ("kaggle.json", "access_token", "access_token.txt", "credentials.json")]
+    files += [f"{shared}/kaggle/kaggle.json", environ.get("KAGGLE_API_V1_TOKEN", "")]  # a file that Kaggle puts there
+    return any(place.path(file).is_file() for file in files)
 
 
 def ask_kaggle(place: Place) -> tuple[Quota, ...]:
     """Asks over the internet; takes seconds. Empty where nobody answers: no client, no credentials, no internet."""
-    if not has_credentials(place) or find_spec("kaggle") is None:
+    try:
+        return answer_of_kaggle(place)
+    except NoAnswerError:
         return ()
+
+
+def answer_of_kaggle(place: Place) -> tuple[Quota, ...]:
+    """The same, and says why nobody answers.
+
+    Raises:
+        NoAnswerError: the reason, or the name of an error; never what others say in one, which may quote anything.
+    """
+    if not has_credentials(place):
+        raise NoAnswerError("no credentials")
+    if find_spec("kaggle") is None:
+        raise NoAnswerError("no client")
     environ = {**place.environ, "OTEL_SDK_DISABLED": "true"}
     try:
         done = subprocess.run(
@@ -80,8 +103,11 @@ def ask_kaggle(place: Place) -> tuple[Quota, ...]:
             check=False,
             cwd=Path(sys.prefix),  # not where the notebook lies, whose files could take the place of modules
         )
-    except (OSError, subprocess.SubprocessError):
-        return ()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NoAnswerError(type(error).__name__) from None
+    if done.returncode:
+        names = re.findall(r"^(?:\w+\.)*(\w+(?:Error|Exception|Exit))\b", done.stderr, re.MULTILINE)
+        raise NoAnswerError(names[-1] if names else f"the client ended with {done.returncode}")
     return read_answer(done.stdout)
 
 

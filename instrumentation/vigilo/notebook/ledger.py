@@ -56,18 +56,19 @@ class Ledger:
                     line = "\n" + line
             file.write(f"{line}\n".encode())
 
-    def used_s(self, wall_s: float, without: tuple[str, str] | None = None) -> dict[str, float]:
+    def used_s(self, wall_s: float, *, only: str | None = None, without: str | None = None) -> dict[str, float]:
         """Seconds of each accelerator in the week of this time.
 
         Args:
             wall_s: the time, in seconds since 1970.
-            without: a session and its accelerator that do not count.
+            only: the one session that counts.
+            without: a session that does not count.
         """
         since_s = week_began_s(wall_s)
         spans: dict[tuple[str, str], tuple[float, float]] = {}
         for row in self._rows():
             key = (str(row["session"]), str(row["accelerator"]))
-            if key == without:
+            if key[0] == without or only not in (None, key[0]):
                 continue
             began_s, until_s = float(row["began_s"]), float(row["until_s"])
             known = spans.get(key, (began_s, until_s))

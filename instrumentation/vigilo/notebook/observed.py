@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vigilo.notebook.accelerator import Accelerator, look_at_accelerator
 from vigilo.notebook.carried import Carried
 from vigilo.notebook.drive import Drive, look_at_drive
 from vigilo.notebook.internet import internet_up
 from vigilo.notebook.kaggle_quota import PATIENCE_S, ask_kaggle
-from vigilo.notebook.ledger import week_began_s
+from vigilo.notebook.ledger import WEEK_S, week_began_s
 from vigilo.notebook.limits import output_limit
 from vigilo.notebook.looks import Look
 from vigilo.notebook.storage import disk, ephemeral, output
@@ -33,6 +33,19 @@ WAIT_S = 2.0
 INTERNET_WAIT_S = 5.0
 STEADY_S = 15.0
 """How long another accelerator, or none, must be seen before it counts: a driver may be slow to open or to answer."""
+
+
+class _Told(NamedTuple):
+    """What Kaggle answered, and when: by the clock that nobody sets, and in seconds since 1970."""
+
+    quotas: Sequence[Quota]
+    monotonic_s: float
+    wall_s: float
+
+    def week_ends_s(self, quota: Quota) -> float:
+        """Until when it holds, in seconds since 1970."""
+        resets_at_s = quota.resets_at_s or 0.0
+        return resets_at_s if resets_at_s > self.wall_s else week_began_s(self.wall_s) + WEEK_S
 
 
 class Observed:
@@ -68,7 +81,7 @@ class Observed:
         self._room: Look[Area | None] = every(300, "looking at the room in Drive", self._room_in_drive)
         self._internet: Look[bool] = every(60, "looking for the internet", lambda: internet_up(place), INTERNET_WAIT_S)
         self._disks: Look[list[Area]] = every(60, "looking at the disks", self._areas_on_disk)
-        self._quota: Look[Sequence[Quota]] = every(900, "asking Kaggle", lambda: ask_kaggle(place), PATIENCE_S)
+        self._quota: Look[_Told | None] = every(900, "asking Kaggle", self._ask_kaggle, PATIENCE_S)
         self._kept: Look[Kept | None] = every(300, "keeping the heartbeat", self._keep)
 
     @property
@@ -90,8 +103,16 @@ class Observed:
 
     @property
     def quotas(self) -> Sequence[Quota]:
-        """What Kaggle told; empty where it told nothing."""
-        return self._quota.last or ()
+        """What Kaggle told of this week, with what this session has used since; empty where it told nothing."""
+        told = self._quota.last
+        if told is None:
+            return ()
+        since_s, now_s = self._place.monotonic_s() - told.monotonic_s, self._place.wall_s()
+        return [
+            replace(one, used_s=one.used_s + (since_s if one.accelerator == self.accelerator.type else 0.0))
+            for one in told.quotas
+            if now_s < told.week_ends_s(one)
+        ]
 
     @property
     def kept(self) -> Kept | None:
@@ -137,6 +158,11 @@ class Observed:
             self.accelerator, self.settled = seen, True
         elif not self.settled:
             self.accelerator = seen
+
+    def _ask_kaggle(self) -> _Told | None:
+        quotas = ask_kaggle(self._place)
+        # A question that nobody answers takes nothing back.
+        return _Told(quotas, self._place.monotonic_s(), self._place.wall_s()) if quotas else self._quota.last
 
     def _keep(self) -> Kept | None:
         beat, last, drive = self._beat, self._kept.last, self.drive

@@ -13,7 +13,7 @@ from vigilo.loaded import loaded
 from vigilo.notebook import rules
 from vigilo.notebook.alerts import Alerts
 from vigilo.notebook.clocks import CellClock, SessionClock
-from vigilo.notebook.heartbeat import Beat, machine_id, oom_kills, process_id, restart_between
+from vigilo.notebook.heartbeat import Beat, kernel_key, machine_id, oom_kills, process_id, restart_between
 from vigilo.notebook.limits import Limit, idle_limit, session_limit
 from vigilo.notebook.observed import WAIT_S, Observed
 from vigilo.notebook.place import Place
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 EVERY_S = 30.0
 """Between two heartbeats."""
-_OPEN_WAIT_S = 1.0
 _STOP_WAIT_S = 2.0
 
 
@@ -57,14 +56,14 @@ class Session:
         self.clock = SessionClock(place, managed=self.platform.managed)
         self.cells = CellClock(place)
         self.observed = Observed(place, settings, self.platform, gpus, wait_s)
-        self.alerts = Alerts(place)
+        self.alerts = Alerts(place, self._may_log)
         self.restarts = self.changes = 0
         self.last_restart: Restart | None = None
         self.previous_devices: list[str] | None = None
         self._wait_s = wait_s
         self._owner = os.getpid()
         self._machine, self._process = machine_id(place), process_id(place)
-        self._opened, self._stopped = threading.Event(), False
+        self._looked, self._opened, self._stopped = threading.Event(), False, False
         self._names: list[str] | None = None
         self._kept_told: object = None
         self._was_mounted = self._was_up = False
@@ -77,16 +76,14 @@ class Session:
         """A cell runs from now on. Of its text nothing is kept."""
         self.cells.began()
         self.alerts.over("idle")
+        self.alerts.log_waiting()
 
     def cell_ended(self, failed: bool = False) -> None:
         """No cell runs any more."""
         self.cells.ended(failed=failed)
 
     def start(self) -> None:
-        """Watches from a daemon thread: heartbeat every 30 s, warnings. Harmless when it was started before.
-
-        Waits until it is known what happened to the kernel before: a small file in ``home``, a second at the most.
-        """
+        """Watches from a daemon thread: heartbeat every 30 s, warnings. Harmless when it was started before."""
         if os.getpid() != self._owner:
             return
         with internal_errors("watching the session"), self._lock:
@@ -96,7 +93,13 @@ class Session:
             self._thread = threading.Thread(target=self._watch, args=(self._stop,), name="vigilo: session", daemon=True)
             self._thread.start()
             atexit.register(self.stop)
-            self._opened.wait(_OPEN_WAIT_S)
+
+    def looked(self, wait_s: float) -> bool:
+        """Waits so many seconds at the most for the end of the first round; says whether it is over.
+
+        Before, neither a restart nor the accelerator is known for certain, and with it the limit.
+        """
+        return self._looked.wait(wait_s)
 
     def stop(self) -> None:
         """Ends the thread, and writes what the next session needs to know. Harmless when it is not running."""
@@ -132,6 +135,7 @@ class Session:
             self._warn()
         finally:
             self._ticking.release()
+            self._looked.set()
 
     def status(self, wait_s: float = 0.0) -> dict[str, Any]:
         """All that is known now, as plain JSON values; what is not known is None.
@@ -183,6 +187,10 @@ class Session:
                 self._told_to.add(meter)
                 tell_session(meter, self._known)
 
+    def _may_log(self) -> bool:
+        """Between two cells of a kernel a line of the log would be output, which counts as activity."""
+        return self.cells.cell_s() is not None or not kernel_key(self.place)
+
     def _known(self) -> dict[str, Any] | None:
         return None if self._stopped or os.getpid() != self._owner else told(self)
 
@@ -208,11 +216,9 @@ class Session:
 
     def _open(self) -> None:
         """Learns, once, what happened to this kernel before."""
-        if not self._opened.is_set():
-            try:
-                self._learn(self.observed.carried.kernel_before())
-            finally:
-                self._opened.set()
+        if not self._opened:
+            self._opened = True
+            self._learn(self.observed.carried.kernel_before())
 
     def _learn(self, before: Beat | None) -> None:
         if before is None or before.machine != self._machine:

@@ -87,6 +87,9 @@ def quotas(session: Session) -> list[dict[str, Any]]:
     now_s = session.place.wall_s()
     week_s = now_s - week_began_s(now_s)
     used = dict(kept.others_s) if now_s - kept.at_s < week_s else {}
+    for accelerator, own_s in kept.own_s.items() if now_s - kept.at_s < week_s else ():
+        if accelerator != current:  # that one runs, and is counted by the clock
+            used[accelerator] = used.get(accelerator, 0.0) + own_s
     if current != "none":
         used[current] = used.get(current, 0.0) + min(session.clock.uptime_s(), week_s)
     return [

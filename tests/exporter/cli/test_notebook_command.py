@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -61,6 +62,28 @@ def test_of_the_environment_only_names_are_told(vigilo_command, tmp_path):
     assert "KAGGLE_USER_SECRETS_TOKEN" in done.stdout
     assert "secret-token" not in done.stdout
     assert "another-secret" not in done.stdout
+
+
+def test_what_kaggle_is_asked_with_and_answers(doctor, tmp_path):
+    kaggle = {"KAGGLE_KERNEL_RUN_TYPE": "Interactive", "VIGILO_PLATFORM_ROOT": str(tmp_path / "root")}
+    told = doctor(**kaggle)["session"]
+    assert (told["kaggle credentials"], told["quota that kaggle tells"]) == ("no", "no credentials")
+    assert "restarts" not in told
+
+    package = tmp_path / "packages" / "kaggle" / "api"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").write_text("")
+    (package / "kaggle_api_extended.py").write_text(
+        "class KaggleApi:\n def authenticate(self): raise ValueError('key')"
+    )
+    (tmp_path / "packages" / "kaggle-2.2.5.dist-info").mkdir()
+    metadata = "Metadata-Version: 2.1\nName: kaggle\nVersion: 2.2.5\n"
+    (tmp_path / "packages" / "kaggle-2.2.5.dist-info" / "METADATA").write_text(metadata)
+    paths = os.pathsep.join(filter(None, (str(tmp_path / "packages"), os.environ.get("PYTHONPATH"))))
+    told = doctor(**kaggle, PYTHONPATH=paths, KAGGLE_API_TOKEN="a-secret-token")["session"]
+    assert (told["kaggle client"], told["kaggle credentials"]) == ("2.2.5", "yes")
+    assert told["quota that kaggle tells"] == "ValueError"
 
 
 def test_another_format_is_refused(vigilo_command):

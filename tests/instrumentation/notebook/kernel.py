@@ -13,6 +13,8 @@ from jupyter_client import KernelManager
 
 ROOT = Path(__file__).parents[3]
 TIMEOUT_S = 60
+GPUS = r"( · [^·]+)?"
+"""In the first line, as a pattern: those of the machine that the tests run on."""
 
 
 @dataclass
@@ -25,6 +27,11 @@ class Ran:
     error: str = ""
     displays: list[dict] = field(default_factory=list)
     updates: list[dict] = field(default_factory=list)
+
+    @property
+    def broken(self) -> list[str]:
+        """What went wrong in vigilo itself; warnings may be about the machine that the tests run on."""
+        return [line for line in self.errors.splitlines() if "Traceback" in line or "failed with" in line]
 
 
 class Kernel:

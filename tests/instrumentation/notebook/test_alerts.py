@@ -69,6 +69,34 @@ def test_what_happens_is_told_each_time_and_not_for_ever(alerts):
     assert len(alerts.told) == 50
 
 
+def test_lines_that_may_not_be_logged_now_wait_and_not_all_of_them(tmp_path, clock, caplog):
+    may_log = False
+    alerts = Alerts(Place(tmp_path, {}, clock, clock), lambda: may_log)
+
+    def fail(_):
+        raise ValueError("theirs")
+
+    alerts.callbacks.append(fail)
+    alerts.happened(Alert("idle", "warn", "first"))
+    assert levels(alerts) == ["warn"]
+    assert not caplog.records
+    alerts.log_waiting()
+    assert [record.message for record in caplog.records] == [
+        "vigilo: first",
+        "vigilo: a function that is told warnings of the notebook raised ValueError",
+    ]
+    caplog.clear()
+    alerts.callbacks.clear()
+    for at in range(60):
+        alerts.happened(Alert("idle", "warn", str(at)))
+    alerts.log_waiting()
+    alerts.log_waiting()
+    assert [record.message for record in caplog.records] == [f"vigilo: {at}" for at in range(10, 60)]
+    may_log = True
+    alerts.happened(Alert("idle", "warn", "at once"))
+    assert caplog.records[-1].message == "vigilo: at once"
+
+
 def test_checkpoints_are_asked_for_where_that_is_meant(alerts, monkeypatch):
     asked = []
     monkeypatch.setattr(checkpoint, "request", asked.append)

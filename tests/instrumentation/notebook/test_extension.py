@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
-from tests.instrumentation.notebook.kernel import kernel, kernel_environment
+from tests.instrumentation.notebook.kernel import GPUS, kernel, kernel_environment
+from tests.instrumentation.notebook.world import KAGGLE, World
 
+from vigilo.notebook.extension import Extension
 from vigilo.testing import ProviderServer
 
 LOAD = "%load_ext vigilo"
@@ -41,15 +44,28 @@ def state(notebook):
 def test_loading_says_one_line_and_a_second_load_changes_nothing(notebook):
     notebook.run(STATE)
     ran = notebook.run(LOAD)
-    assert ran.text.startswith("vigilo on this machine · session: ")
+    assert re.match(rf"vigilo on this machine{GPUS} · session: ", ran.text)
     assert len(ran.text.splitlines()) == 1
-    assert ran.errors == ""
+    assert ran.broken == []
     once = state(notebook)
     assert once["magic"]
     assert all(once["instrumented"])
     again = notebook.run("from vigilo.notebook import extension\nextension.load_ipython_extension(get_ipython())")
-    assert (again.text, again.errors) == ("", "")
+    assert (again.text, again.broken) == ("", [])
     assert state(notebook) == once
+
+
+def test_the_first_line_waits_for_the_accelerator_that_limits_the_session(tmp_path, capsys):
+    world = World(tmp_path / "root", tmp_path / "home", dict(KAGGLE), gpus=["Tesla T4"], driver_s=0.3)
+    world.boot()
+    extension = Extension(None)
+    extension.session = world.session()
+    extension.session.start()
+    try:
+        extension._say_hello()
+    finally:
+        extension.session.stop()
+    assert "1 x Tesla T4 · session: 9 h 00 min left of about 9 h 00 min · GPU quota: " in capsys.readouterr().out
 
 
 def test_unloading_restores_everything(notebook):
@@ -87,7 +103,7 @@ def test_reloading_works(notebook):
     notebook.run(LOAD)
     once = state(notebook)
     ran = notebook.run("%reload_ext vigilo")
-    assert ran.errors == ""
+    assert ran.broken == []
     assert {**state(notebook), "sigterm": ""} == {**once, "sigterm": ""}
 
 
@@ -143,6 +159,16 @@ def test_the_card_changes_while_a_cell_runs_and_not_while_none_does(notebook):
     assert not ran.displays
     notebook.later_messages(1.0)
     assert notebook.later_messages(1.5) == [], "an idle kernel is left alone"
+
+
+def test_the_card_changes_in_the_cell_that_shows_it(notebook):
+    notebook.run(f"{LOAD}\nfrom vigilo.notebook import card\ncard.Card.__init__.__defaults__ = (0.2,)")
+    ran = notebook.run(
+        "from vigilo.notebook.tasks import task\nimport time\n%vigilo status\n"
+        "for step in task('train', 20): time.sleep(0.1)"
+    )
+    assert len(ran.displays) == 1
+    assert len(ran.updates) > 2, "not only after its end"
 
 
 def test_the_card_is_not_caught_by_cells_that_capture(notebook):

@@ -24,7 +24,8 @@ def test_the_last_line_of_a_session_counts(tmp_path):
     ledger.append("b", "gpu", SATURDAY + 100, SATURDAY + 200, closed=True)
     ledger.append("c", "tpu", SATURDAY + 100, SATURDAY + 250)
     assert ledger.used_s(SATURDAY + 1000) == {"gpu": 1000.0, "tpu": 150.0}
-    assert ledger.used_s(SATURDAY + 1000, ("a", "gpu")) == {"gpu": 100.0, "tpu": 150.0}
+    assert ledger.used_s(SATURDAY + 1000, without="a") == {"gpu": 100.0, "tpu": 150.0}
+    assert ledger.used_s(SATURDAY + 1000, only="a") == {"gpu": 900.0}
     assert len((tmp_path / "new" / "ledger.jsonl").read_text().splitlines()) == 5
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sys
 import threading
 import time
 
 import pytest
-from tests.instrumentation.notebook.world import COLAB, GB, KAGGLE, KERNEL_ARGV, World, kinds
+from tests.instrumentation.notebook.world import COLAB, GB, KAGGLE, KERNEL_ARGV, SUNDAY, World, kinds
 
 from vigilo import checkpoint
 from vigilo.notebook import session as module
@@ -35,7 +36,7 @@ def world(tmp_path):
 
 @pytest.fixture
 def colab(world):
-    world.environ.update(COLAB)
+    world.environ.update(COLAB, JPY_SESSION_NAME="/content/training.ipynb")
     return world
 
 
@@ -127,6 +128,21 @@ def test_an_hour_without_a_cell(colab, monkeypatch):
     assert (status["cells"], status["failed_cells"], status["busy"], status["idle_s"]) == (2, 1, False, 0.0)
     colab.advance(30 * 60, session)
     assert kinds(session)[3:] == [("idle", "watch")]
+
+
+def test_nothing_is_logged_while_no_cell_runs(colab, caplog):
+    session = colab.session()
+    session.cell_began()
+    session.cell_ended()
+    colab.advance(61 * 60, session)
+    assert kinds(session) == [("idle", "watch"), ("idle", "warn")]
+    assert not caplog.records, "it would be output, and count as activity"
+    session.cell_began()
+    assert ["no cell has run for 1 h;" in record.message for record in caplog.records] == [True]
+    # Outside of kernels the log is no output.
+    script = colab.session(argv=("train.py",))
+    colab.advance(61 * 60, script)
+    assert len(caplog.records) == 2
 
 
 def test_local_has_no_limits(world):
@@ -251,6 +267,35 @@ def test_the_same_gpu_on_a_new_machine_is_no_change(colab):
     assert after.status()["accelerator"]["changes"] == 0
 
 
+def test_notebooks_that_share_a_drive_are_not_taken_for_each_other(colab):
+    colab.mount_drive()
+    colab.gpus = ["Tesla T4"]
+    colab.advance(60, colab.session())
+    colab.boot()
+    colab.gpus = []
+    colab.environ["JPY_SESSION_NAME"] = "/content/reading.ipynb"
+    other = colab.session()
+    colab.advance(120, other)
+    assert kinds(other) == []
+    assert other.status()["restarts"]["last"] is None
+
+
+def test_without_names_notebooks_that_share_a_drive_are_told_nothing(colab, monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/opt/ipykernel_launcher.py", raising=False)
+    del colab.environ["JPY_SESSION_NAME"]
+    drive = colab.mount_drive()
+    colab.gpus = ["Tesla T4"]
+    colab.advance(HOUR_S, colab.session())
+    colab.boot()
+    colab.home = colab.home.with_name("home-2")
+    colab.gpus = ["NVIDIA L4"]
+    other = colab.session()
+    colab.advance(120, other)
+    assert kinds(other) == []
+    assert other.status()["quota"][0]["used_s"] == pytest.approx(HOUR_S + 120, abs=400), "hours are the user's"
+    assert [file.name for file in (drive / ".vigilo").iterdir()] == ["accelerators.jsonl"]
+
+
 def test_drive_that_is_mounted_later_still_tells(colab):
     drive = colab.mount_drive()
     colab.gpus = ["Tesla T4"]
@@ -264,7 +309,7 @@ def test_drive_that_is_mounted_later_still_tells(colab):
     colab.mount_drive()
     colab.advance(600, after)
     assert after.status()["accelerator"]["previous"] == ["Tesla T4"]
-    assert (drive / ".vigilo" / "machine.json").is_file()
+    assert (drive / ".vigilo" / "machine-training.json").is_file()
     assert after.status()["restarts"]["last"]["kind"] == "machine"
 
 
@@ -336,6 +381,99 @@ def test_the_weeks_hours_are_known_when_drive_is_gone(colab):
     assert quota["limit_s"] is None
 
 
+def test_hours_before_the_accelerator_was_away_count_once(kaggle):
+    kaggle.gpus = ["Tesla P100"]
+    session = kaggle.session()
+    busy(kaggle, session, 5 * HOUR_S, every_s=600)
+    kaggle.gpus = []
+    busy(kaggle, session, 1200, every_s=300)
+    assert session.status()["accelerator"]["type"] == "none"
+    assert [one["used_s"] for one in session.status()["quota"]] == [pytest.approx(5 * HOUR_S, abs=600)]
+    kaggle.gpus = ["Tesla P100"]
+    busy(kaggle, session, 1200, every_s=300)
+    assert [one["used_s"] for one in session.status()["quota"]] == [pytest.approx(5 * HOUR_S + 2400, abs=60)]
+
+
+def test_processes_on_a_machine_of_ones_own_are_sessions(world):
+    world.gpus = ["Tesla T4"]
+    limits = {"accelerator_quota_s": 30 * HOUR_S}
+    world.advance(5 * HOUR_S, world.session(**limits), every_s=600)
+    world.advance(600)
+    second = world.session(**limits)
+    world.advance(600, second, every_s=60)
+    assert second.status()["quota"][0]["used_s"] == pytest.approx(5 * HOUR_S + 600, abs=400)
+    # While it is off nothing is used.
+    world.advance(24 * HOUR_S)
+    world.boot()
+    third = world.session(**limits)
+    world.advance(600, third, every_s=60)
+    assert third.status()["quota"][0]["used_s"] == pytest.approx(5 * HOUR_S + 1200, abs=800)
+
+
+KAGGLE_CLIENT = """
+import os, pathlib
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace as Value
+
+class KaggleApi:
+    def authenticate(self):
+        pass
+    def quota_view(self):
+        used_s = float(pathlib.Path(os.environ["USED_S"]).read_text())  # fails where it is not there
+        gpu = Value(time_used=timedelta(seconds=used_s), total_time_allowed=timedelta(hours=30))
+        tpu = Value(time_used=timedelta(hours=1), total_time_allowed=timedelta(hours=20))
+        resets = datetime.fromtimestamp(float(os.environ["RESETS_AT_S"]), timezone.utc)
+        return Value(quota_refresh_time=resets, gpu_quota=gpu, tpu_quota=tpu)
+"""
+
+
+@pytest.fixture
+def kaggle_api(kaggle, tmp_path, monkeypatch):
+    """A package in the place of Kaggle's client; gives the file that says what is used."""
+    package = tmp_path / "packages" / "kaggle" / "api"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").write_text("")
+    (package / "kaggle_api_extended.py").write_text(KAGGLE_CLIENT)
+    monkeypatch.syspath_prepend(str(tmp_path / "packages"))
+    used = tmp_path / "used_s"
+    kaggle.environ.update(
+        os.environ,
+        PYTHONPATH=str(tmp_path / "packages"),
+        KAGGLE_API_TOKEN="t",
+        USED_S=str(used),
+        RESETS_AT_S=str(kaggle.wall_s + 3 * HOUR_S),
+    )
+    return used
+
+
+def used_by(session):
+    return {one["accelerator"]: (one["used_s"], one["source"]) for one in session.status()["quota"]}
+
+
+def test_what_kaggle_tells_of_the_quota_is_counted_on(kaggle, kaggle_api):
+    kaggle_api.write_text(str(29 * HOUR_S))
+    kaggle.gpus = ["Tesla P100"]
+    session = kaggle.session(wait_s=30)
+    session.tick(30)
+    assert used_by(session) == {"gpu": (29 * HOUR_S, "api"), "tpu": (HOUR_S, "api")}
+    session.cell_began()
+    kaggle.advance(840, session, every_s=60)
+    assert used_by(session) == {"gpu": (29 * HOUR_S + 840, "api"), "tpu": (HOUR_S, "api")}
+    # Nobody answers any more: what was told holds until the week is over.
+    kaggle_api.unlink()
+    asked_s = kaggle.monotonic_s
+    kaggle.advance(1200, session, every_s=60)
+    assert session.observed._quota._asked_s > asked_s
+    assert session.observed._quota._done.wait(30)
+    assert used_by(session)["gpu"] == (29 * HOUR_S + 2040, "api")
+    kaggle.advance(HOUR_S, session, every_s=60)
+    told = [entry for entry in session.status()["warnings"] if entry["kind"] == "quota"]
+    assert [(one["level"], one["at_s"] - SUNDAY) for one in told] == [("watch", 0), ("warn", 1800), ("critical", 3000)]
+    kaggle.advance(3 * HOUR_S, session, every_s=600)
+    assert {source for _, source in used_by(session).values()} == {"ledger"}
+
+
 def test_a_session_over_the_end_of_the_week(kaggle):
     kaggle.wall_s = 1_795_219_200.0 + 7 * 86400 - 2 * HOUR_S
     kaggle.gpus = ["Tesla P100"]
@@ -366,6 +504,7 @@ def test_output_and_disk_of_kaggle(kaggle, monkeypatch):
 def test_a_warning_is_told_once_and_again_after_calm(colab, caplog):
     colab.disk = (100 * GB, 92 * GB, 8 * GB)
     session = colab.session()
+    session.cell_began()
     with caplog.at_level(logging.WARNING, "vigilo"):
         colab.advance(300, session)
         assert len(caplog.records) == 1
@@ -450,6 +589,7 @@ def test_a_checkpoint_that_takes_long_is_asked_for_sooner(colab, monkeypatch):
 
 def test_a_function_that_raises_is_only_logged(colab, caplog):
     session = colab.session(session_limit_s=10)
+    session.cell_began()
 
     def fail(_):
         raise ValueError("theirs")
@@ -485,6 +625,20 @@ def test_the_thread(world):
         session.stop()
         session.stop()
     assert "vigilo: session" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_the_first_round_can_be_waited_for(kaggle):
+    kaggle.gpus, kaggle.driver_s = ["Tesla T4"], 0.3
+    kaggle.advance(60, kaggle.session())
+    session = kaggle.session()
+    assert not session.looked(0)
+    session.start()
+    try:
+        assert session.looked(20)
+        assert session.status()["session"]["limit_s"] == 9 * HOUR_S
+        assert session.status()["restarts"]["count"] == 1
+    finally:
+        session.stop()
 
 
 def test_status_looks_when_asked_to_wait(colab):

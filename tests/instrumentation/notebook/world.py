@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ class World:
     disk: tuple[int, int, int] = (100 * GB, 40 * GB, 60 * GB)
     online: bool = True
     gpus: list[str] = field(default_factory=list)
+    driver_s: float = 0.0
     drive_error: int = 0
     boots: int = 0
     processes: int = 0
@@ -104,6 +106,7 @@ class World:
         return self.monotonic_s - self.booted_s
 
     def _samples(self) -> list[DeviceSample]:
+        time.sleep(self.driver_s)  # real ones
         return [
             DeviceSample(id=f"GPU-{self.boots}-{at}", attributes={"hw.id": f"GPU-{at}", "hw.model": name})
             for at, name in enumerate(self.gpus)
