@@ -46,7 +46,9 @@ def frame_faults(kind: str, columns: list, rows: list) -> list[str]:
         for index in numbers
         if isinstance(row[index], str) and re.fullmatch(r"[-+]?(nan|inf)", row[index])
     ]
-    faults += [f"{columns[index][0]}: the year 1970" for index in times if any("1970" in row[index] for row in rows)]
+    faults += [
+        f"{columns[index][0]}: the year 1970" for index in times if any(row[index].startswith("1970") for row in rows)
+    ]
     if kind == "timeseries":
         faults += _series_faults(columns, rows, times, texts)
     return faults

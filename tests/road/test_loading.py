@@ -98,6 +98,11 @@ def test_a_wrong_setting_is_told_and_the_app_runs(road, server):
     assert "gen_ai.input.messages" not in rows[0]["told"]
 
 
+METRICS_OF_THE_HOST = {"otel_metrics_gauge", "otel_metrics_sum"}
+
+
 def test_an_app_without_any_sdk_runs(road):
+    assert road.run("print('done')", VIGILO_HOST_METRICS="off") == "done\n"
+    assert not list((road.home / "spool").glob("*.otel_*"))
     assert road.run("print('done')") == "done\n"
-    assert not (road.home / "spool").exists() or not list((road.home / "spool").iterdir())
+    assert {path.name.split(".")[1] for path in (road.home / "spool").glob("*.otel_*")} == METRICS_OF_THE_HOST
