@@ -102,10 +102,10 @@ def small_disk(tmp_path):
     point = tmp_path / "small"
     point.mkdir()
     if shutil.which("mount") is None or os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
+        pytest.skip("only by root can a small disk be mounted here")
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(point)], check=False)
     if mounted.returncode:
-        pytest.skip("no file system can be mounted here")
+        pytest.skip("no small disk can be mounted here")
     yield point
     subprocess.run(["umount", "-l", str(point)], check=True)
 
