@@ -511,10 +511,10 @@ def test_sound_is_noted_fast(server, instrumented, api):
         piece = json.dumps(
             {"type": "response.output_audio.delta", "event_id": "e", "response_id": "resp_000001", "delta": "A" * 13000}
         ).encode()
-        began_s = time.perf_counter()
+        began_s = time.thread_time()
         for _ in range(1000):
             calls.received(piece)
-        took_s = time.perf_counter() - began_s
+        took_s = time.thread_time() - began_s
         read_until(connection)
     check(instrumented.span())
     assert took_s < 0.05  # 50 us each; measured: 3 us

@@ -38,7 +38,7 @@ def test_what_is_not_done_within_the_budget_is_never_published(make_engine, fold
     engine.install_handlers()  # which start the helper
     engine.step()
     engine.save_last("sigterm", 0.2)
-    assert writing.is_set()
+    assert writing.wait(20)
     state.update(a=2, b=2)
     release.set()
     wait_until(lambda: not engine.status()["writing"])
@@ -63,7 +63,7 @@ def test_an_upload_that_takes_long_keeps_no_other_from_being_written(make_engine
     engine.serve()
     assert uploading.wait(10)
     engine.step()
-    engine.save_last("sigterm", 2.0)
+    engine.save_last("sigterm", 6.0)  # all of it goes by, as the upload hangs
     assert steps_of(folder) == [2, 1]
     assert engine.status()["last"]["step"] == 2
 

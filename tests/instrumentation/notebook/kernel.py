@@ -40,6 +40,7 @@ class Kernel:
     def __init__(self, environ, folder):
         self.environ, self.folder = environ, folder
         self.manager = KernelManager(kernel_name="python3")
+        self.manager.shutdown_wait_time = 60.0  # on a busy machine it would be killed while it saves
         self.manager.start_kernel(env=environ, cwd=str(folder))
         self._connect()
 

@@ -52,7 +52,8 @@ for step in task("train", total=100_000, done=start):
     time.sleep(0.25)
     checkpoint.step()
     if checkpoint.status()["last"]:
-        Path("saved").write_text(f"{used}")
+        Path("saved.new").write_text(f"{used}")
+        Path("saved.new").replace("saved")
 """
 
 

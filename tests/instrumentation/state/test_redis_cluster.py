@@ -49,8 +49,17 @@ class Cluster:
             self.clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", server.port, server.port + 10_000)
         self.wait_for_all("all know each other", "cluster_known_nodes", str(len(self.servers)))
         replica = self.clients[3]
-        replica.execute_command("CLUSTER", "REPLICATE", self.ids[self.owner()])
+
+        def follows() -> bool:
+            try:
+                replica.execute_command("CLUSTER", "REPLICATE", self.ids[self.owner()])
+            except redis.ResponseError:  # it is still shaking hands with that one
+                return False
+            return True
+
+        wait_for("the replica knows whom to follow", follows)
         self.wait_for_all("the cluster works", "cluster_state", "ok")
+        self.wait_for_all("all know who has which slot", "cluster_slots_assigned", str(SLOTS))
         wait_for("there is a replica", lambda: replica.info("replication").get("master_link_status") == "up")
 
     def wait_for_all(self, what: str, key: str, value: str) -> None:
@@ -74,7 +83,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "500", "--cluster-require-full-coverage", "no"]
+    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no"]
     with ExitStack() as stack:
         servers = [
             stack.enter_context(running(tmp_path / str(number), *options, port=low_port())) for number in range(4)

@@ -23,6 +23,7 @@ from google.genai import types as google_types
 
 from vigilo import semconv
 from vigilo.errors import RateLimited
+from vigilo.policy.pace.paced import Paced
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
 PACKAGES = Path(__file__).parents[4] / "instrumentation"
@@ -172,16 +173,27 @@ def test_money_is_final(server, paced):
     assert len(server.requests) == 1
 
 
-def test_a_refusal_holds_all_callers_back(server, paced):
+@pytest.fixture
+def refused(monkeypatch):
+    """Set when a refusal has been noted: it is not yet when the provider has only been asked."""
+    noted, inner = threading.Event(), Paced._push_back
+
+    def push_back(self, *arguments):
+        inner(self, *arguments)
+        noted.set()
+
+    monkeypatch.setattr(Paced, "_push_back", push_back)
+    return noted
+
+
+def test_a_refusal_holds_all_callers_back(server, paced, refused):
     paced(pace_max_wait_s=30)
     server.fail(429, retry_after_s=0.5)
     sdk = Sdk("openai", server)
     began_s = time.monotonic()
     first = threading.Thread(target=sdk.call)
     first.start()
-    while not server.requests:
-        time.sleep(0.001)
-    time.sleep(0.1)
+    assert refused.wait(30)
     others = [threading.Thread(target=sdk.call) for _ in range(5)]
     for thread in others:
         thread.start()
@@ -306,16 +318,15 @@ def test_many_threads_at_a_limit_all_pass(server, paced):
     assert (failed, limit.passed) == ([], 45)
 
 
-def test_a_task_that_is_cancelled_in_the_queue_lets_the_next_one_pass(server, paced):
+def test_a_task_that_is_cancelled_in_the_queue_lets_the_next_one_pass(server, paced, refused):
     paced(pace_max_wait_s=60)
-    server.fail(429, retry_after_s=0.3)
+    server.fail(429, retry_after_s=1.0)
 
     async def call():
         async with openai.AsyncOpenAI(base_url=server.openai_url, api_key="any") as client:
             first = asyncio.create_task(client.chat.completions.create(**CHAT))
-            while not server.requests:
+            while not refused.is_set():
                 await asyncio.sleep(0.005)
-            await asyncio.sleep(0.05)
             second, third = (asyncio.create_task(client.chat.completions.create(**CHAT)) for _ in range(2))
             await asyncio.sleep(0.05)
             first.cancel()

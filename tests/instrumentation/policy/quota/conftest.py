@@ -33,7 +33,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(params=["memory", "sqlite"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened: Store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / STATE_FILE)
+    opened: Store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / STATE_FILE, 20.0)
     yield opened
     opened.close()
 
