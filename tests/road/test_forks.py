@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 from tests.exporter.clickhouse.server import running_server
 
+from vigilo_exporter.clickhouse.http import HttpDatabase
+from vigilo_exporter.clickhouse.migrate import migrate
+
 INSTRUMENT = Path(sys.executable).parent / "opentelemetry-instrument"
 COUNTS = (
     "SELECT count() AS n, uniqExact(SpanId) AS ids FROM llm_calls",
@@ -65,7 +68,10 @@ def store(request, road, tmp_path):
         yield {}, lambda: road.query(*COUNTS)
         return
     with running_server(tmp_path / "clickhouse-server") as clickhouse:
-        yield clickhouse.environ, lambda: [clickhouse.rows(query) for query in COUNTS]
+        # Apps make the tables as well (tests/exporter/shipping); how long that takes a busy machine says nothing here.
+        migrate(HttpDatabase(clickhouse.url_with_user, database=clickhouse.database))
+        patient = {**clickhouse.environ, "VIGILO_FLUSH_TIMEOUT_S": "25"}
+        yield patient, lambda: [clickhouse.rows(query) for query in COUNTS]
 
 
 def assert_calls(counts, calls):
@@ -99,6 +105,7 @@ def test_workers_of_gunicorn_that_were_preloaded_lose_nothing_when_they_are_stop
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [INSTRUMENT, Path(sys.executable).parent / "gunicorn", "--preload", "--workers", "3"]
+    command += ["--graceful-timeout", "60"]
     gunicorn = subprocess.Popen(
         [*command, "--bind", f"127.0.0.1:{port}", "shop:app"],
         env=road.environment(**server.environment(), **environ),
@@ -112,7 +119,7 @@ def test_workers_of_gunicorn_that_were_preloaded_lose_nothing_when_they_are_stop
             workers = set(clients.map(lambda number: ask(port, f"/{number}"), range(30)))
         assert str(gunicorn.pid).encode() not in workers
         gunicorn.send_signal(signal.SIGTERM)
-        log = gunicorn.communicate(timeout=60)[1]
+        log = gunicorn.communicate(timeout=120)[1]
     finally:
         gunicorn.kill()
         gunicorn.communicate()

@@ -71,6 +71,7 @@ class ShipLock:
 
     def release(self) -> None:
         """Lets go of it; nothing where it is not held."""
+        self.tell("")  # else who takes it next is taken for failing, until it has told otherwise
         with _gate:
             descriptor, self._descriptor = self._descriptor, None
             if descriptor is not None:

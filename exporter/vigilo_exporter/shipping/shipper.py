@@ -32,6 +32,8 @@ GATHER_S: Final = 0.25
 """How long after a write more is waited for: many small inserts cost ClickHouse much."""
 SERVER_TIMEOUT_S: Final = 60.0
 RETRY_S: Final = 0.3
+_SURE_AFTER_S: Final = 0.05
+_COUNTED_AFTER_S: Final = 1.0
 """How soon a flush asks a server again that was busy."""
 
 
@@ -49,6 +51,7 @@ class Shipper:
     def _begin(self) -> None:
         """What a process has of its own."""
         self._condition = threading.Condition()
+        self._under_way = threading.Lock()  # while a round delivers and counts
         self._thread: threading.Thread | None = None
         self._destination: Destination | None = None
         self._outage = Outage(self._folder)
@@ -97,6 +100,9 @@ class Shipper:
             left &= self._names()
             now_s = time.monotonic()
             if not left:
+                # Segments go before they are counted; the round that took them ends in a moment.
+                if self._under_way.acquire(timeout=max(0.0, min(_COUNTED_AFTER_S, deadline_s - now_s))):
+                    self._under_way.release()
                 return True
             failed = self._tried >= asked and bool(self._outage.reason)
             if now_s >= deadline_s or (failed and self._outage.lasts) or self._others_fail():
@@ -172,25 +178,26 @@ class Shipper:
 
     def _try(self, timeout_s: float = SERVER_TIMEOUT_S, deadline_s: float = float("inf")) -> None:
         """One round over the spool. The lock is held."""
-        asked, self._written = self._asked, False
-        destination = None
-        try:
-            if self._destination is None:
-                self._destination = Destination(self._home, self._settings)
-            destination = self._destination
-            destination.database.timeout_s = timeout_s
-            destination.deliver(lambda: not self._ending and time.monotonic() < deadline_s)
-        except (StoreError, OSError) as error:
-            self._fail(error)
-        else:
-            was_failing = bool(self._outage.reason)
-            self._outage.over()
-            if was_failing:
-                self._lock.tell("")
-        finally:
-            if destination is not None:
-                self._count(destination.done)
-            self._tried = asked
+        with self._under_way:
+            asked, self._written = self._asked, False
+            destination = None
+            try:
+                if self._destination is None:
+                    self._destination = Destination(self._home, self._settings)
+                destination = self._destination
+                destination.database.timeout_s = timeout_s
+                destination.deliver(lambda: not self._ending and time.monotonic() < deadline_s)
+            except (StoreError, OSError) as error:
+                self._fail(error)
+            else:
+                was_failing = bool(self._outage.reason)
+                self._outage.over()
+                if was_failing:
+                    self._lock.tell("")
+            finally:
+                if destination is not None:
+                    self._count(destination.done)
+                self._tried = asked
 
     def _fail(self, error: Exception) -> None:
         EXPORT_FAILURES.add()
@@ -218,11 +225,16 @@ class Shipper:
             return set()
 
     def _others_fail(self) -> bool:
-        """Whether another process sends, and cannot."""
-        if self._lock.held:
-            return False
-        other = holder(self._home)
-        return other is not None and bool(other.failing)
+        """Whether another process sends, and cannot.
+
+        Asked twice: who has just taken the lock is, for a moment, told by what a killed process left there.
+        """
+        for pause_s in (_SURE_AFTER_S, 0.0):
+            other = None if self._lock.held else holder(self._home)
+            if other is None or other.pid == os.getpid() or not other.failing:
+                return False
+            time.sleep(pause_s)
+        return True
 
     def _close(self) -> None:
         self._lock.release()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -72,11 +72,14 @@ class FaultyProxy:
         return [request for request in self.seen if request.is_insert]
 
     def refuse(self):
-        """Listens no more: connections are refused until :meth:`accept`, on the same port."""
+        """Listens no more, and hangs up: connections are refused until :meth:`accept`, on the same port."""
         if self._http is not None:
             self._http.shutdown()
             self._http.server_close()
             self._thread.join()
+            for connection in list(self._http.connections):  # a kept one would be served on
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
             self._http = None
 
     def accept(self):
@@ -114,6 +117,18 @@ class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 128
+
+    def __init__(self, *arguments):
+        self.connections = set()
+        super().__init__(*arguments)
+
+    def process_request(self, request, client_address):
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self.connections.discard(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request, client_address):
         """A client that went away is what is tested here."""

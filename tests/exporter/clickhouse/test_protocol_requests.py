@@ -268,12 +268,12 @@ def test_a_session_keeps_what_was_set_and_not_the_settings_of_one_request(server
 
 def test_a_session_takes_one_request_at_a_time(server):
     slow = threading.Thread(
-        target=send, args=(server, b"SELECT sleepEachRow(0.2) FROM numbers(10)"), kwargs={"session_id": "s"}
+        target=send, args=(server, b"SELECT sleepEachRow(0.2) FROM numbers(14)"), kwargs={"session_id": "s"}
     )
     slow.start()
     try:
         while not server.count("system.processes", "query LIKE '%sleepEachRow(0.2)%' AND query NOT LIKE '%processes%'"):
-            pass
+            assert slow.is_alive(), "it ended before it was seen"
         answer = send(server, b"SELECT 1", session_id="s")
         assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (423, "373")
     finally:

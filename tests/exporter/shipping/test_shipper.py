@@ -162,7 +162,8 @@ def test_while_the_server_is_away_everything_waits_and_the_log_has_two_lines(ser
                     "sys.stdin.readline(); exporter.force_flush(60000)\n", through_dict(proxy, server))  # fmt: skip
         assert app.stdout.readline() == "written\n"
         eventually(lambda: (holder(home) or (0, ""))[1])
-        time.sleep(2)
+        first = app.stderr.readline()
+        time.sleep(2)  # in which nothing more is told
         app.stdin.write("\n")
         app.stdin.flush()
         assert int(app.stdout.readline()) >= 20
@@ -172,7 +173,7 @@ def test_while_the_server_is_away_everything_waits_and_the_log_has_two_lines(ser
         eventually(lambda: holder(home) == (app.pid, ""))
         app.stdin.write("\n")
         _, errors = finish(app)
-    first, second = errors.splitlines()
+    (second,) = errors.splitlines()
     assert first.startswith(f"vigilo: telemetry waits in {home}/spool until it can be sent: cannot reach {proxy.url} (")
     assert second.startswith("vigilo: telemetry is sent again, after ")
     assert waiting(home) == []
@@ -205,13 +206,13 @@ def test_an_app_that_ends_waits_no_longer_than_it_may(server, start, home):
     )
     with faulty_proxy(server.url) as proxy:
         proxy.always, proxy.slow_s = SLOW, 30
-        (took_s,), _ = finish(start(code, through_dict(proxy, server), VIGILO_FLUSH_TIMEOUT_S="1"))
-        assert 1 <= float(took_s) < 3
+        (took_s,), _ = finish(start(code, through_dict(proxy, server), VIGILO_FLUSH_TIMEOUT_S="5"))
+        assert 5 <= float(took_s) < 12, "three signals, one wait"
     assert len(waiting(home)) > 0
-    (took_s,), errors = finish(start(code, f"http://127.0.0.1:{free_port()}"))
-    assert float(took_s) < 1, "a server that refuses is not waited for"
+    (took_s,), errors = finish(start(code, f"http://127.0.0.1:{free_port()}", VIGILO_FLUSH_TIMEOUT_S="60"))
+    assert float(took_s) < 20, "a server that refuses is not waited for"
     assert errors.count("\n") == 1
-    finish(start("exporter.force_flush(60000)", server))
+    finish(start("assert exporter.force_flush(60000)", server))
     assert server.count("otel_traces") == 4
 
 
@@ -266,7 +267,7 @@ def test_forked_children_write_and_the_lock_does_not_stay_with_them(server, star
             {"rows": 25, "names": 25}
         ]
         # The orphan runs the fork hooks as well, so it may have taken the lock: by itself, not from its parent.
-        eventually(lambda: holder(home) is None or holder(home).pid == int(child))
+        eventually(lambda: (found := holder(home)) is None or found.pid == int(child))
     finally:
         os.kill(int(child), signal.SIGKILL)
 
@@ -281,12 +282,15 @@ def test_what_ends_with_the_interpreter_is_sent(server, start):
 
 
 def test_signals_are_left_alone(server, start):
-    code = "spans('a', 1); note([signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]); time.sleep(60)"
+    code = (
+        "spans('a', 1); exporter.force_flush(60000)\n"  # else it comes in while the next test counts
+        "note([signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]); time.sleep(120)"
+    )
     app = start(code, server)
     interrupts = ("<built-in function default_int_handler>", "<Handlers.SIG_IGN: 1>")  # ignored below a shell's job
     assert app.stdout.readline().strip() in [f"[<Handlers.SIG_DFL: 0>, {handler}]" for handler in interrupts]
     app.send_signal(signal.SIGTERM)
-    app.wait(20)
+    app.wait(60)
     assert app.returncode == -signal.SIGTERM
 
 
@@ -372,3 +376,14 @@ def test_the_lock_is_one_processs_and_its_state_is_told(tmp_path):
     assert holder(tmp_path) is None
     assert other.acquire()
     other.release()
+
+
+def test_who_takes_the_lock_is_not_told_by_what_failed_before(home):
+    before, after = ShipLock(home), ShipLock(home)
+    assert before.acquire()
+    before.tell("cannot reach the server")
+    assert holder(home) == (os.getpid(), "cannot reach the server")
+    before.release()
+    assert after._try()  # it has the lock, and has not said so yet
+    assert holder(home).failing == ""
+    after.release()
