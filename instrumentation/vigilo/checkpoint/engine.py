@@ -244,12 +244,13 @@ class Engine:
 
         if not self.helper.run(write, deadline_s - self.now_s()):
             abandoned.set()
-            _log.error(
-                "vigilo: the last checkpoint (%s) did not get done within `checkpoint_budget_s`, %g s; the one before "
-                "it stays the newest",
-                reason,
-                budget_s,
-            )
+            if self._saver.writing:  # else it lies at one place, and only the copies to others are not done
+                _log.error(
+                    "vigilo: the last checkpoint (%s) did not get done within `checkpoint_budget_s`, %g s; the one "
+                    "before it stays the newest",
+                    reason,
+                    budget_s,
+                )
 
     # How it saves
 

@@ -18,6 +18,20 @@ def release():
     event.set()
 
 
+@pytest.fixture
+def copying(release, monkeypatch):
+    """Set when a copy has begun, which goes on when it is released."""
+    begun, copy = threading.Event(), saving.copy_checkpoint
+
+    def slow(*arguments):
+        begun.set()
+        release.wait(20)
+        return copy(*arguments)
+
+    monkeypatch.setattr(saving, "copy_checkpoint", slow)
+    return begun
+
+
 def steps_of(folder):
     return [one.manifest.step for one in list_checkpoints(folder)]
 
@@ -68,16 +82,8 @@ def test_an_upload_that_takes_long_keeps_no_other_from_being_written(make_engine
     assert engine.status()["last"]["step"] == 2
 
 
-def test_the_last_checkpoint_waits_a_while_for_the_copy_before_it(make_engine, place, release, monkeypatch):
+def test_the_last_checkpoint_waits_a_while_for_the_copy_before_it(make_engine, place, release, copying):
     drive = mount_drive(place)
-    copy, copying = saving.copy_checkpoint, threading.Event()
-
-    def slow(*arguments):
-        copying.set()
-        release.wait(20)
-        return copy(*arguments)
-
-    monkeypatch.setattr(saving, "copy_checkpoint", slow)
     engine = make_engine(checkpoint_dir=None)
     engine.register("state", {"i": 1})
     engine.step()
@@ -91,20 +97,14 @@ def test_the_last_checkpoint_waits_a_while_for_the_copy_before_it(make_engine, p
     assert steps_of(on_drive) == [2, 1]
 
 
-def test_what_is_being_copied_is_waited_for_at_the_end(make_engine, place, release, monkeypatch):
+def test_what_is_being_copied_is_waited_for_at_the_end(make_engine, place, release, copying):
     drive = mount_drive(place)
-    copy = saving.copy_checkpoint
-
-    def slow(*arguments):
-        release.wait(20)
-        return copy(*arguments)
-
-    monkeypatch.setattr(saving, "copy_checkpoint", slow)
     engine = make_engine(checkpoint_dir=None)
     engine.register("state", {"i": 1})
     engine.step()
     engine.request("manual")
     assert engine.serve().step == 1
+    assert copying.wait(10)
     threading.Timer(0.3, release.set).start()
     engine.save_last("exit", 10.0)  # there is nothing new
     (on_drive,) = (drive / "vigilo" / "checkpoints").iterdir()
